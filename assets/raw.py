@@ -1,0 +1,81 @@
+"""Raw market data: one asset per J-Quants V2 endpoint, rows as received, typed and stamped with their fetch time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import dagster as dg
+import polars as pl
+
+from assets.stage import stage
+from atft_pipeline.jquants.endpoints import ENDPOINTS, Endpoint
+from resources.io_manager import LakeResource
+from resources.market_data import MarketData
+from resources.structure import structure
+
+CALENDAR = "trading_calendar"
+DATED = tuple(name for name in ENDPOINTS if name != CALENDAR)
+
+
+@stage(
+    group="raw",
+    kinds={"jquants", "polars"},
+    code=("jquants", "calendar.py"),
+    settings=("source.kind", "source.simulator", "period"),
+    endpoint=CALENDAR,
+)
+def trading_calendar(context: dg.AssetExecutionContext, market_data: MarketData) -> pl.DataFrame:
+    """Every day of the period with HolDiv: sessions ("1"), half days ("2") and closed days, Tokyo time."""
+    return market_data.calendar()
+
+
+def endpoint_asset(endpoint: Endpoint) -> dg.AssetsDefinition:
+    """The asset of one endpoint: a month per partition, by the endpoint's date column."""
+
+    @stage(
+        name=endpoint.name,
+        group="raw",
+        kinds={"jquants", "polars"},
+        code=("jquants",),
+        settings=("source.kind", "source.simulator"),
+        partitioned=True,
+        date_column=endpoint.date_column,
+        endpoint=endpoint.name,
+        description=f"{endpoint.path}: {endpoint.about} Rows by {endpoint.date_column}, as received and typed.",
+    )
+    def rows(context: dg.AssetExecutionContext, market_data: MarketData) -> pl.DataFrame:
+        typed = market_data.fetch(endpoint.name, *structure().days_of(context.partition_keys))
+        context.add_output_metadata(
+            {"failed_casts": sum(typed.failed_casts.values()), "unknown_columns": list(typed.unknown_columns)}
+        )
+        return typed.frame
+
+    return rows
+
+
+def key_check(endpoint: Endpoint) -> dg.AssetChecksDefinition:
+    """Blocks what is downstream of an endpoint when its saved rows repeat a natural key."""
+
+    @dg.asset_check(asset=endpoint.name, blocking=True, name="no_natural_key_is_repeated")
+    def no_natural_key_is_repeated(lake: LakeResource) -> dg.AssetCheckResult:
+        """Each natural key stands once in the saved files."""
+        keys = lake.open().scan(endpoint.name).select(endpoint.natural_key)
+        repeated = keys.collect().is_duplicated().sum()
+        return dg.AssetCheckResult(passed=repeated == 0, metadata={"repeated_rows": repeated})
+
+    return no_natural_key_is_repeated
+
+
+@dg.asset_check(asset=trading_calendar, blocking=True)
+def every_day_has_one_row(lake: LakeResource) -> dg.AssetCheckResult:
+    """The calendar has no gap and no day twice."""
+    days = lake.open().scan(CALENDAR).collect()["Date"].sort()
+    gaps = int((days.diff().drop_nulls().dt.total_days() != 1).sum())
+    return dg.AssetCheckResult(passed=gaps == 0, metadata={"days": days.len(), "gaps_or_repeats": gaps})
+
+
+ASSETS: Sequence[dg.AssetsDefinition] = [trading_calendar, *(endpoint_asset(ENDPOINTS[name]) for name in DATED)]
+CHECKS: Sequence[dg.AssetChecksDefinition] = [
+    every_day_has_one_row,
+    *(key_check(ENDPOINTS[name]) for name in DATED),
+]

@@ -1,0 +1,119 @@
+"""How an asset of this project is declared: one decorator, so that every asset carries the same facts.
+
+`settings` names the settings sections and `code` the library folders that decide the value: when one of them
+changes, the artefact is no longer current.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import dagster as dg
+
+from resources.currency import ENDPOINT_METADATA, SETTINGS_METADATA, asset_name, shift_month
+from resources.io_manager import APPEND_METADATA, DATE_METADATA
+from resources.progress import reporter
+from resources.structure import structure
+
+warnings.filterwarnings("ignore", category=dg.BetaWarning)
+
+OWNERS = ["team:atft"]
+
+
+def months() -> dg.MonthlyPartitionsDefinition:
+    """The months of the structure. A live source goes on into the running month; a closed one ends with its data."""
+    shape = structure()
+    first = f"{shape.data_start:%Y-%m}"
+    if shape.settings.source.kind == "jquants":
+        return dg.MonthlyPartitionsDefinition(start_date=first, fmt="%Y-%m", end_offset=1)
+    after = shift_month(f"{shape.as_of:%Y-%m}", 1)
+    return dg.MonthlyPartitionsDefinition(start_date=first, end_date=after, fmt="%Y-%m")
+
+
+def window(back: int = 0, ahead: int = 0) -> dg.TimeWindowPartitionMapping:
+    """Months of an upstream asset from `back` months before to `ahead` months after, where they exist."""
+    return dg.TimeWindowPartitionMapping(
+        start_offset=-back, end_offset=ahead, allow_nonexistent_upstream_partitions=True
+    )
+
+
+def warm(key: str, ahead: int = 0) -> dg.AssetIn:
+    """An upstream asset with the warm-up's months before the run's range."""
+    return dg.AssetIn(key=key, partition_mapping=window(structure().warmup_months, ahead))
+
+
+def stage(
+    *,
+    group: str,
+    kinds: set[str],
+    code: Sequence[str],
+    settings: Sequence[str] = (),
+    partitioned: bool = False,
+    date_column: str = "Date",
+    endpoint: str | None = None,
+    append: bool = False,
+    name: str | None = None,
+    key_prefix: str | None = None,
+    ins: Mapping[str, dg.AssetIn] | None = None,
+    pool: str | None = None,
+    description: str | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """An asset of the graph, timed and reported, with owners, code version and what its currency depends on."""
+    metadata: dict[str, Any] = {SETTINGS_METADATA: list(settings)}
+    if partitioned:
+        metadata[DATE_METADATA] = date_column
+    if append:
+        metadata[APPEND_METADATA] = True
+    if endpoint is not None:
+        metadata[ENDPOINT_METADATA] = endpoint
+
+    def declare(function: Callable[..., Any]) -> dg.AssetsDefinition:
+        return dg.asset(
+            name=name,
+            key_prefix=key_prefix,
+            group_name=group,
+            kinds=kinds,
+            owners=OWNERS,
+            code_version=code_version(*code),
+            metadata=metadata,
+            partitions_def=months() if partitioned else None,
+            backfill_policy=dg.BackfillPolicy.single_run() if partitioned else None,
+            ins=ins,
+            pool=pool,
+            description=description,
+            tags=tags,
+        )(_timed(function))
+
+    return declare
+
+
+@cache
+def code_version(*folders: str) -> str:
+    """Hash of the source of some library folders (`features`) or files (`calendar.py`)."""
+    digest = hashlib.blake2b(digest_size=6)
+    for folder in sorted(folders):
+        root = resources.files("atft_pipeline") / folder
+        files = [root] if root.is_file() else sorted(root.rglob("*.py"))  # type: ignore[attr-defined]
+        for file in files:
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _timed(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def body(context: dg.AssetExecutionContext, *args: Any, **kwargs: Any) -> Any:
+        reporter().begin(asset_name(context.asset_key))
+        began = time.perf_counter()
+        value = function(context, *args, **kwargs)
+        context.add_output_metadata({"seconds": round(time.perf_counter() - began, 3)})
+        return value
+
+    return body

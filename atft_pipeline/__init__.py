@@ -1,0 +1,1 @@
+"""The domain library: pure functions, frozen dataclasses and torch modules, one folder per stage."""

@@ -1,0 +1,1 @@
+"""What runs when: the composition root, jobs, schedules, sensors, and the command line `atft`."""

@@ -1,0 +1,77 @@
+"""Is an artefact current? Its provenance, worked out from the asset graph, beside the one in its manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import dagster as dg
+from dagster import AssetKey
+from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
+
+from atft_pipeline.settings import Settings
+from resources.lake import Lake
+from resources.manifest import Provenance
+from resources.structure import Structure, month_bounds
+
+SETTINGS_METADATA = "atft/settings"
+ENDPOINT_METADATA = "atft/endpoint"
+
+
+def asset_name(key: AssetKey) -> str:
+    """The lake's name of an asset: its key with slashes."""
+    return "/".join(key.path)
+
+
+def shift_month(month: str, n: int) -> str:
+    """The key of the month `n` months later."""
+    ordinal = int(month[:4]) * 12 + int(month[5:7]) - 1 + n
+    return f"{ordinal // 12:04d}-{ordinal % 12 + 1:02d}"
+
+
+def provenance(
+    graph: BaseAssetGraph,  # type: ignore[type-arg]
+    lake: Lake,
+    structure: Structure,
+    settings: Settings,
+    key: AssetKey,
+    partition: str | None,
+) -> Provenance:
+    """What an artefact made now would be made from: settings, code, contract and the inputs as they lie."""
+    node = graph.get(key)
+    inputs: dict[str, str] = {}
+    endpoint = node.metadata.get(ENDPOINT_METADATA)
+    if endpoint is not None:
+        first, last = month_bounds(partition) if partition else (structure.data_start, structure.as_of)
+        inputs["source"] = structure.source.fingerprint(str(endpoint), first, last)
+    for parent in sorted(node.parent_keys):
+        name = asset_name(parent)
+        for upstream in upstream_partitions(graph, lake, key, parent, partition):
+            manifest = lake.manifest(name, upstream)
+            if manifest is not None:
+                inputs[f"{name}@{upstream}" if upstream else name] = manifest.content_hash
+    sections = [str(section) for section in node.metadata.get(SETTINGS_METADATA, [])]
+    return Provenance(
+        settings_hash=settings.hash(sections),
+        code_version=node.code_version or "",
+        contract_hash=structure.contract.hash,
+        inputs=inputs,
+    )
+
+
+def upstream_partitions(
+    graph: BaseAssetGraph,  # type: ignore[type-arg]
+    lake: Lake,
+    key: AssetKey,
+    parent: AssetKey,
+    partition: str | None,
+) -> Iterable[str | None]:
+    """Partitions of `parent` that one partition of `key` reads: a window of months, every month, or the whole."""
+    if not graph.get(parent).is_partitioned:
+        return [None]
+    if partition is None:
+        return lake.partitions(asset_name(parent))
+    mapping = graph.get_partition_mapping(key, parent)
+    back, ahead = (
+        (mapping.start_offset, mapping.end_offset) if isinstance(mapping, dg.TimeWindowPartitionMapping) else (0, 0)
+    )
+    return [shift_month(partition, n) for n in range(back, ahead + 1)]

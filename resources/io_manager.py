@@ -1,0 +1,111 @@
+"""The one IO manager: tables and artefacts go to the lake, month by month, and MLflow hears of each commit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from atft_pipeline.errors import LakeError
+from resources.currency import asset_name, provenance
+from resources.lake import Lake
+from resources.manifest import Manifest, hash_text
+from resources.mlflow_tracking import MLflowTracking
+from resources.progress import reporter
+from resources.settings import SettingsResource
+from resources.structure import month_bounds, structure
+
+DATE_METADATA = "atft/date_column"
+APPEND_METADATA = "atft/append"
+
+
+class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Gives assets and checks the lake of this deployment."""
+
+    def open(self) -> Lake:
+        """The lake under the preset's home."""
+        return Lake(structure().settings.home / "lake")
+
+
+class LakeIOManager(dg.ConfigurableIOManager):
+    """Writes what an asset returns and reads what it asks for; the type of a parameter decides the form.
+
+    A `pl.LazyFrame` or `pl.DataFrame` is a table over the partitions that the mapping names; any other type has
+    `save` and `load`. A table of a partitioned asset is cut into months by its date column; rows outside the run's
+    range are refused. A dictionary of tables is appended by name to its month.
+    """
+
+    lake: LakeResource
+    settings: SettingsResource
+    tracking: MLflowTracking
+
+    def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
+        """Commit each partition, then add metadata and log a child run."""
+        lake, name = self.lake.open(), asset_name(context.asset_key)
+        graph = context.step_context.job_def.asset_layer.asset_graph
+        settings, shape = self.settings.load(), structure()
+        manifests: list[Manifest] = []
+        for partition, value in self._parts(context, obj):
+            origin = provenance(graph, lake, shape, settings, context.asset_key, partition)
+            if isinstance(value, dict):
+                manifests.append(lake.append(name, str(partition), value, origin, run_id=context.run_id))
+            else:
+                manifests.append(lake.commit(name, partition, value, origin, run_id=context.run_id))
+        metadata = _metadata(lake, manifests)
+        url = self.tracking.log_materialization(context, name, obj, manifests)
+        context.add_output_metadata({**metadata, "mlflow_run": dg.MetadataValue.url(url)})
+        reporter().end(name, _summary(manifests))
+
+    def load_input(self, context: dg.InputContext) -> Any:
+        """Read verified files; a missing month between existing ones is an error."""
+        lake, name = self.lake.open(), asset_name(context.asset_key)
+        kind = context.dagster_type.typing_type
+        partitions = list(context.asset_partition_keys) if context.has_asset_partitions else None
+        if kind in (pl.LazyFrame, pl.DataFrame):
+            frame = lake.scan(name, partitions)
+            return frame if kind is pl.LazyFrame else frame.collect()
+        return lake.read(name, None, kind)
+
+    def _parts(self, context: dg.OutputContext, obj: Any) -> list[tuple[str | None, Any]]:
+        if not context.has_asset_partitions:
+            return [(None, obj)]
+        keys = list(context.asset_partition_keys)
+        if context.definition_metadata.get(APPEND_METADATA):
+            return [(key, {name: table for name, table in obj.items() if name.startswith(key)}) for key in keys]
+        column = str(context.definition_metadata[DATE_METADATA])
+        first, last = month_bounds(keys[0])[0], month_bounds(keys[-1])[1]
+        outside = obj.filter(~pl.col(column).is_between(first, last) | pl.col(column).is_null()).height
+        if outside:
+            raise LakeError(
+                f"{asset_name(context.asset_key)}: {outside} rows have a {column} outside {first} to {last}.",
+                remedy="The asset must return rows of the run's months only.",
+            )
+        return [(key, obj.filter(pl.col(column).is_between(*month_bounds(key)))) for key in keys]
+
+
+def _metadata(lake: Lake, manifests: list[Manifest]) -> dict[str, Any]:
+    last = manifests[-1]
+    found: dict[str, Any] = {
+        "path": dg.MetadataValue.path(str(lake.root / last.asset)),
+        "megabytes": round(sum(manifest.size for manifest in manifests) / 1e6, 3),
+        "content_hash": hash_text(manifest.content_hash for manifest in manifests),
+    }
+    if last.rows is not None:
+        found["dagster/row_count"] = sum(manifest.rows or 0 for manifest in manifests)
+        found["dagster/column_schema"] = dg.TableSchema(
+            [dg.TableColumn(name, dtype) for name, dtype in last.columns.items()]
+        )
+    if last.partition is not None:
+        found["partitions"] = len(manifests)
+    return found
+
+
+def _summary(manifests: list[Manifest]) -> str:
+    size = f"{sum(manifest.size for manifest in manifests) / 1e6:.1f} MB"
+    parts = [size]
+    if manifests[-1].rows is not None:
+        parts.insert(0, f"{sum(manifest.rows or 0 for manifest in manifests):,} rows")
+    if manifests[-1].partition is not None:
+        parts.insert(0, f"{len(manifests)} months")
+    return ", ".join(parts)

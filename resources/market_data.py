@@ -1,0 +1,30 @@
+"""Raw market data as a Dagster resource: typed rows of one endpoint, stamped with when they were first fetched."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import dagster as dg
+import polars as pl
+
+from atft_pipeline.jquants.endpoints import ENDPOINTS
+from atft_pipeline.jquants.wire import TypedRows, to_typed
+from resources.structure import structure
+
+
+class MarketData(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The source of the structure, through the one path from wire rows to typed rows."""
+
+    def calendar(self) -> pl.DataFrame:
+        """Every day of the period, and of the year to come where known, with its HolDiv."""
+        return structure().source.calendar().filter(pl.col("Date") >= structure().data_start)
+
+    def fetch(self, endpoint: str, start: date, end: date) -> TypedRows:
+        """Typed rows of [start, end] with `fetched_at`.
+
+        Raises:
+            EndpointMissing: the source does not offer the endpoint.
+        """
+        rows = to_typed(structure().source.fetch(endpoint, start, end), ENDPOINTS[endpoint])
+        stamp = pl.lit(datetime.now(UTC)).dt.cast_time_unit("us").alias("fetched_at")
+        return TypedRows(rows.frame.with_columns(stamp), rows.failed_casts, rows.unknown_columns)

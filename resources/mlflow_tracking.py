@@ -1,0 +1,162 @@
+"""MLflow: one parent run per Dagster run, one child per materialization, opened after the commit.
+
+Assets never call MLflow. The IO manager hands over what was committed; a value that has `registered_model()` becomes
+a version of the registered model, logged as code and safetensors weights.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from atft_pipeline.settings import Settings, flatten
+from resources.manifest import Manifest
+from resources.structure import structure
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
+EXPERIMENT = "atft_pipeline"
+DAGSTER_URL = "http://127.0.0.1:3000"
+MLFLOW_URL = "http://127.0.0.1:5000"
+CHAMPION_ALIAS = "champion"
+
+
+class MLflowTracking(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Records each materialization in the preset's own MLflow store."""
+
+    def log_materialization(
+        self, context: dg.OutputContext, asset: str, value: Any, manifests: Sequence[Manifest]
+    ) -> str:
+        """Open and close the child run of one step; gives the address of its page."""
+        home = structure().settings.home
+        client, experiment = open_store(home)
+        parent = self._parent(client, experiment, context.run_id)
+        run = client.create_run(
+            experiment,
+            run_name=asset,
+            tags={
+                "mlflow.parentRunId": parent,
+                "asset": asset,
+                "dagster_run_id": context.run_id,
+                "dagster_run_url": f"{DAGSTER_URL}/runs/{context.run_id}",
+                "content_hash": manifests[-1].content_hash,
+                "code_version": manifests[-1].provenance.code_version,
+                "settings_hash": manifests[-1].provenance.settings_hash,
+                "contract_hash": manifests[-1].provenance.contract_hash,
+                "partitions": ", ".join(str(m.partition) for m in (manifests[0], manifests[-1]) if m.partition),
+            },
+        )
+        metrics = {**_numbers(context.output_metadata), "megabytes": sum(m.size for m in manifests) / 1e6}
+        if manifests[-1].rows is not None:
+            metrics["rows"] = float(sum(m.rows or 0 for m in manifests))
+        _log_metrics(client, run.info.run_id, metrics)
+        for name, points in _curves(value).items():
+            _log_curve(client, run.info.run_id, name, points)
+        client.set_terminated(run.info.run_id, "FINISHED")
+        if hasattr(value, "registered_model") and (folder := value.registered_model(home)) is not None:
+            _register(client, home, run.info.run_id, Path(folder))
+        return f"{MLFLOW_URL}/#/experiments/{experiment}/runs/{run.info.run_id}"
+
+    def _parent(self, client: MlflowClient, experiment: str, dagster_run_id: str) -> str:
+        found = find_parent(client, experiment, dagster_run_id)
+        if found is not None:
+            return found
+        run = client.create_run(
+            experiment,
+            run_name=f"dagster {dagster_run_id[:8]}",
+            tags={
+                "dagster_run_id": dagster_run_id,
+                "dagster_run_url": f"{DAGSTER_URL}/runs/{dagster_run_id}",
+                "preset": structure().settings.preset,
+            },
+        )
+        for key, text in _parameters(structure().settings).items():
+            client.log_param(run.info.run_id, key, text)
+        return str(run.info.run_id)
+
+
+def find_parent(client: MlflowClient, experiment: str, dagster_run_id: str) -> str | None:
+    """The parent run of a Dagster run, or None; children carry a parent tag and are left out."""
+    runs = client.search_runs([experiment], f"tags.dagster_run_id = '{dagster_run_id}'", max_results=500)
+    parents = [run.info.run_id for run in runs if "mlflow.parentRunId" not in run.data.tags]
+    return str(parents[0]) if parents else None
+
+
+def close_parent(home: Path, dagster_run_id: str, *, succeeded: bool) -> None:
+    """End the parent run when its Dagster run ended; nothing happens when no step was committed."""
+    client, experiment = open_store(home)
+    parent = find_parent(client, experiment, dagster_run_id)
+    if parent is not None:
+        client.set_terminated(parent, "FINISHED" if succeeded else "FAILED")
+
+
+@cache
+def open_store(home: Path) -> tuple[MlflowClient, str]:
+    """Client and experiment id of a preset's store: SQLite beside the lake, artefacts in a folder beside it."""
+    from mlflow.tracking import MlflowClient
+
+    folder = (home / "mlflow").resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    client = MlflowClient(tracking_uri=store_uri(home))
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    if experiment is not None:
+        return client, str(experiment.experiment_id)
+    return client, str(client.create_experiment(EXPERIMENT, artifact_location=(folder / "artifacts").as_uri()))
+
+
+def store_uri(home: Path) -> str:
+    """SQLAlchemy address of the store; an absolute path, so that it holds from any working directory."""
+    return f"sqlite:///{(home / 'mlflow' / 'mlflow.db').resolve()}"
+
+
+def _register(client: MlflowClient, home: Path, run_id: str, folder: Path) -> None:
+    import mlflow
+
+    name = f"atft_{structure().settings.preset}"
+    mlflow.set_tracking_uri(store_uri(home))
+    with mlflow.start_run(run_id=run_id):
+        logged = mlflow.pyfunc.log_model(
+            name="model",
+            python_model=str(Path(__file__).with_name("champion_pyfunc.py")),
+            artifacts={"model": str(folder)},
+            pip_requirements=["atft-pipeline"],
+            registered_model_name=name,
+        )
+    client.set_registered_model_alias(name, CHAMPION_ALIAS, logged.registered_model_version)
+
+
+def _numbers(metadata: Mapping[str, Any]) -> dict[str, float]:
+    values = {name: getattr(value, "value", value) for name, value in metadata.items()}
+    return {
+        re.sub(r"[^\w\-./ ]", "_", name): float(value)
+        for name, value in values.items()
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    }
+
+
+def _curves(value: Any) -> dict[str, list[float]]:
+    return value.curves() if hasattr(value, "curves") else {}
+
+
+def _log_metrics(client: MlflowClient, run_id: str, metrics: Mapping[str, float]) -> None:
+    from mlflow.entities import Metric
+
+    client.log_batch(run_id, metrics=[Metric(name, value, 0, 0) for name, value in sorted(metrics.items())])
+
+
+def _log_curve(client: MlflowClient, run_id: str, name: str, points: Sequence[float]) -> None:
+    from mlflow.entities import Metric
+
+    entries = [Metric(name, point, 0, step) for step, point in enumerate(points) if math.isfinite(point)]
+    client.log_batch(run_id, metrics=entries)
+
+
+def _parameters(settings: Settings) -> dict[str, str]:
+    return {key: str(value) for key, value in flatten(settings.model_dump(mode="json", exclude={"store"})).items()}

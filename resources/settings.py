@@ -1,0 +1,43 @@
+"""Settings as a Dagster resource: the process's structure, and values that run config may change."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from atft_pipeline.errors import SettingsError
+from atft_pipeline.settings import STRUCTURE, Settings, flatten, load_settings
+from resources.structure import structure
+
+
+class SettingsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Model, loss, training, evaluation and device values of one run.
+
+    Structure (source, period, families, folds, store) is fixed when the code location loads; changing it here is
+    refused, since partitions and assets were already made from it.
+    """
+
+    overrides: dict[str, Any] = Field(
+        default={}, description='Dotted keys and values, e.g. {"model.graph.enabled": false, "training.patience": 5}'
+    )
+
+    def load(self) -> Settings:
+        """The settings of this run.
+
+        Raises:
+            SettingsError: a key of the structure, or anything that `load_settings` refuses.
+        """
+        changes = flatten(self.overrides)
+        for key, value in changes.items():
+            if key.split(".")[0] in STRUCTURE:
+                raise SettingsError(
+                    f"{key} = {value!r} in run config: {key.split('.')[0]} is fixed when the code location loads.",
+                    remedy=f"Start the location with it: atft run --set {key}={value}, or ATFT_{key.upper()} in the"
+                    " environment.",
+                )
+        base = flatten(json.loads(os.environ.get("ATFT_OVERRIDES", "{}")))
+        return load_settings(structure().settings.preset, {**base, **changes})

@@ -1,0 +1,123 @@
+"""What is fixed before the code location loads: the preset, its source, the period, the months and the folds.
+
+Dagster's partitions and assets are made from it, so it comes from the process's environment (`ATFT_PRESET`,
+`ATFT_OVERRIDES`, `ATFT_*`) and cannot change while the location is loaded.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from calendar import monthrange
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from typing import Any
+
+from atft_pipeline.calendar import TradingCalendar
+from atft_pipeline.errors import SettingsError
+from atft_pipeline.features.contract import CONTRACT, Contract
+from atft_pipeline.jquants.source import Source, open_source
+from atft_pipeline.settings import Settings, load_settings
+
+MIN_SESSIONS = 60
+
+
+@dataclass(frozen=True)
+class Structure:
+    """The fixed part of a deployment.
+
+    Attributes:
+        settings: the settings of the process; run config may change model, loss and training values only.
+        source: where raw data comes from.
+        calendar: sessions from `data_start` to the last known one.
+        contract: the feature contract for the families of the settings.
+        data_start: first session that is read.
+        start: first session that is judged and trained on: `data_start` plus the warm-up.
+        as_of: last session with data.
+    """
+
+    settings: Settings
+    source: Source
+    calendar: TradingCalendar
+    contract: Contract
+    data_start: date
+    start: date
+    as_of: date
+
+    @property
+    def fold_names(self) -> tuple[str, ...]:
+        """`fold_0` .. of the purged folds, without `full`."""
+        return tuple(f"fold_{i}" for i in range(self.settings.folds.n_folds))
+
+    def days_of(self, months: Sequence[str]) -> tuple[date, date]:
+        """First and last day of a run's range of months, inside [data_start, as_of]."""
+        first, last = month_bounds(months[0])[0], month_bounds(months[-1])[1]
+        return max(first, self.data_start), min(last, self.as_of)
+
+    @property
+    def warmup(self) -> int:
+        """Sessions between `data_start` and `start`: what features and graphs look back on."""
+        return warmup_sessions(self.settings, self.contract)
+
+    @property
+    def warmup_months(self) -> int:
+        """Months that surely hold the warm-up: a month has at least 17 sessions."""
+        return -(-self.warmup // 17) + 1
+
+
+def month_bounds(month: str) -> tuple[date, date]:
+    """First and last day of a partition key `2024-05`."""
+    year, number = int(month[:4]), int(month[5:7])
+    return date(year, number, 1), date(year, number, monthrange(year, number)[1])
+
+
+def warmup_sessions(settings: Settings, contract: Contract) -> int:
+    """The longest look-back of any stage, in sessions."""
+    return max(contract.warmup, settings.graph.window)
+
+
+def process_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Settings of this process: preset, environment, and the overrides that `atft run --set` handed down."""
+    environ = os.environ if environ is None else environ
+    overrides: dict[str, Any] = json.loads(environ.get("ATFT_OVERRIDES", "{}"))
+    return load_settings(environ.get("ATFT_PRESET", "demo"), overrides, environ=environ)
+
+
+@cache
+def structure() -> Structure:
+    """The structure of this process, resolved once."""
+    return resolve(process_settings())
+
+
+def resolve(settings: Settings) -> Structure:
+    """Fix the period on the source's sessions.
+
+    Raises:
+        SettingsError: the source holds too few sessions after the warm-up.
+    """
+    source = open_source(settings)
+    contract = CONTRACT.select(settings.features.families)
+    whole = TradingCalendar.from_frame(source.calendar())
+    first, last = source.first_session(), source.last_session()
+    as_of = min(last, whole.at_or_before(settings.period.end)) if settings.period.end else last
+    sessions = whole.between(max(first, settings.period.data_start or first), as_of)
+    warmup = warmup_sessions(settings, contract)
+    wanted = settings.period.sessions or len(sessions) - warmup
+    sessions = sessions[-(wanted + warmup) :]
+    if len(sessions) < warmup + MIN_SESSIONS:
+        raise SettingsError(
+            f"The source holds {len(sessions)} sessions of the period (up to {as_of}); the warm-up takes {warmup} and"
+            f" at least {MIN_SESSIONS} must follow.",
+            remedy="Give more history, or shorten graph.window and leave out long-memory feature families.",
+        )
+    return Structure(
+        settings=settings,
+        source=source,
+        calendar=TradingCalendar(tuple(whole.between(sessions[0], whole.sessions[-1]))),
+        contract=contract,
+        data_start=sessions[0],
+        start=sessions[warmup],
+        as_of=as_of,
+    )
