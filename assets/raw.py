@@ -41,7 +41,8 @@ def endpoint_asset(endpoint: Endpoint) -> dg.AssetsDefinition:
         partitioned=True,
         date_column=endpoint.date_column,
         endpoint=endpoint.name,
-        description=f"{endpoint.path}: {endpoint.about} Rows by {endpoint.date_column}, as received and typed.",
+        description=f"`{endpoint.path}` as received, typed. Months by {endpoint.date_column}."
+        f" Known {endpoint.published}.",
     )
     def rows(context: dg.AssetExecutionContext, market_data: MarketData) -> pl.DataFrame:
         typed = market_data.fetch(endpoint.name, *structure().days_of(context.partition_keys))
@@ -59,8 +60,8 @@ def key_check(endpoint: Endpoint) -> dg.AssetChecksDefinition:
     @dg.asset_check(asset=endpoint.name, blocking=True, name="no_natural_key_is_repeated")
     def no_natural_key_is_repeated(lake: LakeResource) -> dg.AssetCheckResult:
         """Each natural key stands once in the saved files."""
-        keys = lake.open().scan(endpoint.name).select(endpoint.natural_key)
-        repeated = keys.collect().is_duplicated().sum()
+        keys = lake.open().scan(endpoint.name).select(endpoint.key)
+        repeated = int(keys.collect().is_duplicated().sum())
         return dg.AssetCheckResult(passed=repeated == 0, metadata={"repeated_rows": repeated})
 
     return no_natural_key_is_repeated

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import inspect
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, get_type_hints
 
 import dagster as dg
 
@@ -116,4 +117,10 @@ def _timed(function: Callable[..., Any]) -> Callable[..., Any]:
         context.add_output_metadata({"seconds": round(time.perf_counter() - began, 3)})
         return value
 
+    # Dagster compares the annotation of `context` itself, not its text, so the texts are resolved here.
+    hints = get_type_hints(function)
+    signature = inspect.signature(function)
+    parameters = [p.replace(annotation=hints.get(p.name, p.annotation)) for p in signature.parameters.values()]
+    body.__signature__ = signature.replace(parameters=parameters, return_annotation=hints["return"])  # type: ignore[attr-defined]
+    body.__annotations__ = hints
     return body

@@ -9,7 +9,7 @@ import mlflow
 import polars as pl
 
 
-class Champion(mlflow.pyfunc.PythonModel):  # type: ignore[misc,name-defined]
+class Champion(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
     """Scores sessions of an Arrow cache: input rows name `cache`, `graphs` (a Parquet file) and `day`."""
 
     def load_context(self, context: Any) -> None:

@@ -53,7 +53,8 @@ class LakeIOManager(dg.ConfigurableIOManager):
             else:
                 manifests.append(lake.commit(name, partition, value, origin, run_id=context.run_id))
         metadata = _metadata(lake, manifests)
-        url = self.tracking.log_materialization(context, name, obj, manifests)
+        folder = lake.file(name, manifests[-1].partition)
+        url = self.tracking.log_materialization(context, name, obj, manifests, folder)
         context.add_output_metadata({**metadata, "mlflow_run": dg.MetadataValue.url(url)})
         reporter().end(name, _summary(manifests))
 

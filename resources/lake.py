@@ -112,6 +112,19 @@ class Lake:
             columns = {name: str(dtype) for name, dtype in schema.items()}
             return self._publish(asset, partition, staging, provenance, rows, columns, content, run_id)
 
+    def scratch(self, asset: str) -> Path:
+        """An empty folder on the lake's file system, for what is too large to pass through memory."""
+        folder = self.root / ".scratch" / asset
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        return folder
+
+    def checkpoints(self, asset: str) -> Path:
+        """A folder that outlives a killed step, for what a fit needs to go on."""
+        folder = self.root / ".checkpoints" / asset
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
     def scan(self, asset: str, partitions: Sequence[str] | None = None) -> pl.LazyFrame:
         """A lazy table over the given partitions, or over all that were committed.
 
@@ -135,6 +148,10 @@ class Lake:
                 remedy=f"Fill the hole: atft backfill {asset} --from {holes[0]} --to {holes[-1]}",
             )
         return self._scan_files(asset, [*present])
+
+    def file(self, asset: str, partition: str | None, name: str = "") -> Path:
+        """Where one file of the committed version lies, or its folder; for showing to people and other systems."""
+        return self._version(self._verified(asset, partition)) / name
 
     def read(self, asset: str, partition: str | None, kind: type[A]) -> A:
         """An artefact that is not a table, loaded after its files were compared with the manifest."""
@@ -209,9 +226,10 @@ class Lake:
         folder = self._folder(asset, partition)
         before = self.manifest(asset, partition)
         files: dict[str, FileEntry] = {}
-        for path in sorted(staging.iterdir()):
+        for path in sorted(entry for entry in staging.rglob("*") if entry.is_file()):
             _sync(path)
-            files[path.name] = FileEntry(bytes=path.stat().st_size, hash=hash_file(path))
+            name = path.relative_to(staging).as_posix()
+            files[name] = FileEntry(bytes=path.stat().st_size, hash=hash_file(path))
         content = content or hash_text(f"{name}={entry.hash}" for name, entry in files.items())
         version = f"v-{hash_text(entry.hash for entry in files.values())[:12]}-{uuid.uuid4().hex[:6]}"
         staging.rename(folder / version)

@@ -1,7 +1,7 @@
 """MLflow: one parent run per Dagster run, one child per materialization, opened after the commit.
 
-Assets never call MLflow. The IO manager hands over what was committed; a value that has `registered_model()` becomes
-a version of the registered model, logged as code and safetensors weights.
+Assets never call MLflow. The IO manager hands over what was committed; a promoted champion becomes a version of the
+registered model, logged as code and safetensors weights.
 """
 
 from __future__ import annotations
@@ -32,9 +32,12 @@ class MLflowTracking(dg.ConfigurableResource):  # type: ignore[type-arg]
     """Records each materialization in the preset's own MLflow store."""
 
     def log_materialization(
-        self, context: dg.OutputContext, asset: str, value: Any, manifests: Sequence[Manifest]
+        self, context: dg.OutputContext, asset: str, value: Any, manifests: Sequence[Manifest], folder: Path
     ) -> str:
-        """Open and close the child run of one step; gives the address of its page."""
+        """Open and close the child run of one step; gives the address of its page. `folder` holds what was committed.
+
+        A value whose `promoted` is true brings a model in `folder`/model, which becomes the registered champion.
+        """
         home = structure().settings.home
         client, experiment = open_store(home)
         parent = self._parent(client, experiment, context.run_id)
@@ -60,8 +63,8 @@ class MLflowTracking(dg.ConfigurableResource):  # type: ignore[type-arg]
         for name, points in _curves(value).items():
             _log_curve(client, run.info.run_id, name, points)
         client.set_terminated(run.info.run_id, "FINISHED")
-        if hasattr(value, "registered_model") and (folder := value.registered_model(home)) is not None:
-            _register(client, home, run.info.run_id, Path(folder))
+        if getattr(value, "promoted", False):
+            _register(client, home, run.info.run_id, folder / "model")
         return f"{MLFLOW_URL}/#/experiments/{experiment}/runs/{run.info.run_id}"
 
     def _parent(self, client: MlflowClient, experiment: str, dagster_run_id: str) -> str:

@@ -51,6 +51,18 @@ class Structure:
         """`fold_0` .. of the purged folds, without `full`."""
         return tuple(f"fold_{i}" for i in range(self.settings.folds.n_folds))
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of any figure must know about the source."""
+        if self.source.stretched_master:
+            return (
+                "Survivorship: the master is one snapshot stretched over the whole period. Stocks that were delisted"
+                " before it are missing, so every figure is too good; only S33, S17 and ProdCat of it are used.",
+            )
+        if self.settings.source.kind == "simulated":
+            return ("A simulated market with planted effects: the figures show that the pipeline works, not a market.",)
+        return ()
+
     def days_of(self, months: Sequence[str]) -> tuple[date, date]:
         """First and last day of a run's range of months, inside [data_start, as_of]."""
         first, last = month_bounds(months[0])[0], month_bounds(months[-1])[1]

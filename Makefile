@@ -1,0 +1,64 @@
+# Each target sets up what it needs. `make run` and `make test` work on a fresh clone.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# For a CPU build of torch from an index of your choice: make TORCH_INDEX=URL run
+TORCH_INDEX ?=
+
+export MPLBACKEND := Agg
+
+$(STAMP): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "No $(PYTHON): install Python 3.11, or make PYTHON=..."; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing (once; a few minutes)"
+	@$(if $(TORCH_INDEX),$(BIN)/pip install -q --index-url $(TORCH_INDEX) -c constraints.txt torch,true)
+	@$(BIN)/pip install -q -c constraints.txt -e '.[dev]'
+	@touch $@
+
+.env: | $(STAMP)
+	@echo "DAGSTER_HOME=$(CURDIR)/.atft/demo/dagster" > $@
+
+.PHONY: help install run test test-fast check format ui status bench snapshot clean
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+install: $(STAMP) .env ## the virtual environment with everything in it
+
+run: install ## the whole graph on the simulated market, and its results
+	@$(BIN)/atft run
+
+test: install ## the whole test suite
+	@$(BIN)/pytest
+
+test-fast: install ## the tests that take seconds
+	@$(BIN)/pytest -m "not slow"
+
+check: install ## ruff, mypy strict, import-linter
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+format: install ## ruff's formatting and safe fixes
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+ui: install ## Dagster's page with its daemon, and MLflow's page, on loopback
+	@$(BIN)/atft ui
+
+status: install ## what is current, what is not, and why
+	@$(BIN)/atft status
+
+bench-stages: install ## seconds, memory and megabytes of each stage of a run on the demo
+	@$(BIN)/python -m benchmarks.stages
+
+snapshot: install ## rewrite the snapshot of the asset graph after an intended change
+	@$(BIN)/pytest tests/test_definitions.py --update-snapshot
+
+clean: ## the lake, Dagster's and MLflow's records, and caches; the virtual environment stays
+	rm -rf .atft .env .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

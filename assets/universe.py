@@ -1,0 +1,74 @@
+"""Which codes could be traded on each day, and why the others could not."""
+
+from __future__ import annotations
+
+import dagster as dg
+import polars as pl
+
+from assets.stage import stage, warm
+from atft_pipeline.features.universe import build_universe
+from resources.io_manager import LakeResource
+from resources.settings import SettingsResource
+from resources.structure import structure
+
+
+@stage(
+    group="features",
+    kinds={"polars"},
+    code=("features/universe.py", "calendar.py"),
+    settings=("universe",),
+    partitioned=True,
+    ins={"daily_bars": warm("daily_bars")},
+)
+def universe(
+    context: dg.AssetExecutionContext,
+    settings: SettingsResource,
+    trading_calendar: pl.LazyFrame,
+    daily_bars: pl.LazyFrame,
+    equities_master: pl.LazyFrame,
+) -> pl.DataFrame:
+    """One row per listed code and session: in the universe, or the reason why not. Known the evening before."""
+    tables = {
+        "trading_calendar": trading_calendar,
+        "daily_bars": daily_bars,
+        "equities_master": equities_master,
+    }
+    shape = structure()
+    frame = build_universe(
+        tables,
+        settings.load().universe,
+        *shape.days_of(context.partition_keys),
+        stretched_master=shape.source.stretched_master,
+    )
+    reasons = frame.filter(~pl.col("in_universe"))["reason"].value_counts(sort=True)
+    context.add_output_metadata(
+        {
+            "median_stocks_per_session": float(
+                frame.filter("in_universe").group_by("Date").len()["len"].median() or 0  # type: ignore[arg-type]
+            ),
+            "exclusions": dg.MetadataValue.md(_as_markdown(reasons)),
+            "stretched_master": shape.source.stretched_master,
+        }
+    )
+    return frame
+
+
+@dg.asset_check(asset=universe, blocking=True)
+def every_session_has_stocks(lake: LakeResource) -> dg.AssetCheckResult:
+    """From the end of the warm-up on, each session has at least 20 stocks: fewer have no cross-section."""
+    frame = lake.open().scan("universe").filter(pl.col("Date") >= structure().start)
+    counts = frame.group_by("Date").agg(stocks=pl.col("in_universe").sum()).collect()
+    thin = counts.filter(pl.col("stocks") < 20)
+    return dg.AssetCheckResult(
+        passed=thin.is_empty() and counts.height > 0,
+        metadata={"sessions": counts.height, "thin_sessions": [str(day) for day in thin["Date"].sort().to_list()[:20]]},
+    )
+
+
+def _as_markdown(reasons: pl.DataFrame) -> str:
+    lines = [f"| {reason} | {count:,} |" for reason, count in reasons.iter_rows()]
+    return "\n".join(["| reason | stock-days |", "|---|---:|", *lines])
+
+
+ASSETS = [universe]
+CHECKS = [every_session_has_stocks]

@@ -1,0 +1,1 @@
+"""Measurements: seconds, memory and megabytes; printed, never asserted."""

@@ -1,0 +1,149 @@
+"""`atft`: the command line. It fixes the structure of the process first, then loads the code location."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from atft_pipeline.errors import AtftError
+from atft_pipeline.settings import flatten, load_settings, parse_assignments, preset_names
+
+
+class _Commands(click.Group):
+    """Prints an error of the project as what it is: a problem and its remedy, without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except AtftError as error:
+            click.secho(f"{type(error).__name__}: {error}", fg="red", err=True)
+            sys.exit(2)
+
+
+def structure_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--preset, --source and --set: what is fixed before the code location loads."""
+    for option in (
+        click.option(
+            "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Change a setting; may be repeated."
+        ),
+        click.option(
+            "--source",
+            type=click.Path(path_type=Path),
+            metavar="DIR",
+            help="Folder of Parquet files in J-Quants V2 columns.",
+        ),
+        click.option("--preset", default="demo", show_default=True, help=f"One of {', '.join(preset_names())}."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def main() -> None:
+    r"""From J-Quants market data to a ranked list of Tokyo stocks, every step checked and on record.
+
+    \b
+    atft run                               everything on a simulated market, in minutes
+    atft run --preset tse --source DIR     the same over your own files
+    atft ui                                Dagster's and MLflow's pages
+    atft status                            what is current, what is not, and why
+    """
+
+
+@main.command()
+@structure_options
+@click.option("--job", default="research", show_default=True, help="research, nightly_retrain, nightly_signals.")
+@click.option("--to", metavar="ASSET", help="Stop at this asset, e.g. features or fold_models/fold_0.")
+def run(preset: str, source: Path | None, assignments: tuple[str, ...], job: str, to: str | None) -> None:
+    r"""Run a job; what is current is re-used.
+
+    \b
+    Examples:
+      atft run --set model.graph.enabled=false
+      atft run --to features
+      atft run --preset tse --source ~/prices --set universe.n_largest=500
+    """
+    fix_structure(preset, source, assignments)
+    _execute(job, to, None)
+
+
+@main.command()
+@structure_options
+@click.argument("asset")
+@click.option("--from", "first", required=True, metavar="MONTH", help="First month, e.g. 2023-01.")
+@click.option("--to", "last", required=True, metavar="MONTH", help="Last month.")
+def backfill(preset: str, source: Path | None, assignments: tuple[str, ...], asset: str, first: str, last: str) -> None:
+    """Make the months of a monthly asset, and of what it needs, that are missing or not current."""
+    fix_structure(preset, source, assignments)
+    _execute("backfill", asset, (first, last))
+
+
+@main.command()
+@structure_options
+def status(preset: str, source: Path | None, assignments: tuple[str, ...]) -> None:
+    """Which artefacts are current, which are not, and why."""
+    fix_structure(preset, source, assignments)
+    from jobs.definitions import defs
+    from jobs.plan import plan
+    from jobs.summary import print_status
+    from resources.io_manager import LakeResource
+    from resources.structure import structure
+
+    shape = structure()
+    print_status(plan(defs, "research", LakeResource().open(), shape, shape.settings), shape)
+
+
+@main.command()
+@structure_options
+@click.option("--dagster-port", default=3000, show_default=True)
+@click.option("--mlflow-port", default=5000, show_default=True)
+def ui(preset: str, source: Path | None, assignments: tuple[str, ...], dagster_port: int, mlflow_port: int) -> None:
+    """Serve Dagster's page (with its daemon) and MLflow's page on 127.0.0.1 until Ctrl-C."""
+    fix_structure(preset, source, assignments)
+    from jobs.pages import serve
+
+    serve(dagster_port, mlflow_port)
+
+
+@main.command("settings")
+@structure_options
+def show_settings(preset: str, source: Path | None, assignments: tuple[str, ...]) -> None:
+    """Every key of the settings with its value, as --set and ATFT_* name it."""
+    fix_structure(preset, source, assignments)
+    overrides = json.loads(os.environ["ATFT_OVERRIDES"])
+    for key, value in flatten(load_settings(preset, overrides).model_dump(mode="json")).items():
+        click.echo(f"{key} = {json.dumps(value)}")
+
+
+def fix_structure(preset: str, source: Path | None, assignments: tuple[str, ...]) -> None:
+    """Put preset and overrides where the code location finds them; refuses what cannot be loaded."""
+    overrides: dict[str, Any] = dict(parse_assignments(assignments))
+    if source is not None:
+        overrides |= {"source.kind": "files", "source.path": str(source.expanduser().resolve())}
+    settings = load_settings(preset, overrides)
+    os.environ["ATFT_PRESET"] = preset
+    os.environ["ATFT_OVERRIDES"] = json.dumps(overrides)
+    from jobs.home import prepare_home
+
+    prepare_home(settings)
+
+
+def _execute(job: str, to: str | None, within: tuple[str, str] | None) -> None:
+    from jobs.definitions import defs
+    from jobs.run import run_job
+    from jobs.summary import print_outcome
+
+    outcome = run_job(defs, job, to=to, within=within)
+    print_outcome(outcome)
+    if outcome.errors or outcome.failed_checks:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

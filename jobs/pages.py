@@ -1,0 +1,66 @@
+"""The two web pages: started together on loopback, stopped together."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from atft_pipeline.errors import AtftError
+from resources.mlflow_tracking import open_store, store_uri
+from resources.structure import structure
+
+ROOT = Path(__file__).resolve().parent.parent
+HOST = "127.0.0.1"
+GRACE_SECONDS = 15.0
+
+
+def serve(dagster_port: int, mlflow_port: int) -> None:
+    """Start `dagster dev` and `mlflow server` and wait; Ctrl-C or SIGTERM ends both.
+
+    Raises:
+        AtftError: one of the two ended by itself.
+    """
+    home = structure().settings.home.resolve()
+    open_store(home)
+    binaries = Path(sys.executable).parent
+    commands = {
+        "dagster": [str(binaries / "dagster"), "dev", "-w", "workspace.yaml", "-h", HOST, "-p", str(dagster_port)],
+        "mlflow": [
+            *(str(binaries / "mlflow"), "server", "--backend-store-uri", store_uri(home)),
+            *("--artifacts-destination", str(home / "mlflow" / "artifacts")),
+            *("--host", HOST, "--port", str(mlflow_port), "--workers", "1"),
+        ],
+    }
+    children = {name: subprocess.Popen(command, cwd=ROOT) for name, command in commands.items()}
+    stopping = False
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal stopping
+        stopping = True
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+    click.echo(f"Dagster  http://{HOST}:{dagster_port}\nMLflow   http://{HOST}:{mlflow_port}\nCtrl-C ends both.")
+    try:
+        while not stopping:
+            ended = [name for name, child in children.items() if child.poll() is not None]
+            if ended:
+                raise AtftError(
+                    f"{ended[0]} ended with code {children[ended[0]].returncode}.",
+                    remedy="Read its output above; a port in use is the usual cause (--dagster-port, --mlflow-port).",
+                )
+            time.sleep(0.5)
+    finally:
+        for child in children.values():
+            child.terminate()
+        for child in children.values():
+            try:
+                child.wait(GRACE_SECONDS)
+            except subprocess.TimeoutExpired:
+                child.kill()

@@ -1,0 +1,148 @@
+"""What a run has to do: the assets and months of a job that are not current, in words that say why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+from dagster import AssetKey
+from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
+
+from assets.stage import months
+from atft_pipeline.errors import SettingsError
+from atft_pipeline.settings import Settings
+from resources.currency import asset_name, provenance, upstream_partitions
+from resources.io_manager import APPEND_METADATA
+from resources.lake import Lake
+from resources.structure import Structure
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Assets to materialize, in order, with the reason for each; the months to do it for; what is re-used."""
+
+    reasons: dict[AssetKey, str]
+    months: tuple[str, str]
+    reused: tuple[AssetKey, ...]
+
+
+def plan(
+    defs: dg.Definitions,
+    job: str,
+    lake: Lake,
+    structure: Structure,
+    settings: Settings,
+    *,
+    to: str | None = None,
+    within: tuple[str, str] | None = None,
+) -> Plan:
+    """Walk the job's assets downstream and keep those whose artefact differs from what would be made now.
+
+    Args:
+        defs: the definitions that hold the job.
+        job: name of the job.
+        lake: where the manifests are.
+        structure: source and period.
+        settings: settings of the run.
+        to: stop at this asset; what it does not need is left out.
+        within: first and last month; months outside are neither looked at nor made.
+
+    Raises:
+        SettingsError: `to` is no asset of the job, or `within` holds no month of the period.
+    """
+    layer = defs.resolve_job_def(job).asset_layer
+    graph = layer.asset_graph
+    keys = [key for key in graph.toposorted_asset_keys if key in layer.executable_asset_keys]
+    if to is not None:
+        keys = _up_to(graph, keys, to, job)
+    known = months().get_partition_keys()
+    wanted = [month for month in known if within is None or within[0] <= month <= within[1]]
+    if not wanted:
+        raise SettingsError(
+            f"No month of {known[0]} to {known[-1]} lies in {within}.", remedy="Choose months of the period."
+        )
+    reasons: dict[AssetKey, str] = {}
+    stale: dict[AssetKey, set[str]] = {}
+    for key in keys:
+        reason, which = _why(graph, lake, structure, settings, key, wanted, reasons, stale)
+        if reason:
+            reasons[key], stale[key] = reason, which
+    touched = sorted(set().union(*stale.values())) if stale else []
+    span = (touched[0], touched[-1]) if touched else (wanted[-1], wanted[-1])
+    return Plan(reasons, span, tuple(key for key in keys if key not in reasons))
+
+
+def _why(
+    graph: BaseAssetGraph,  # type: ignore[type-arg]
+    lake: Lake,
+    structure: Structure,
+    settings: Settings,
+    key: AssetKey,
+    wanted: Sequence[str],
+    reasons: dict[AssetKey, str],
+    stale: dict[AssetKey, set[str]],
+) -> tuple[str, set[str]]:
+    """Why an asset is made again, and for which months; an empty reason when it is current."""
+    node = graph.get(key)
+    parents = sorted(parent for parent in node.parent_keys if parent in reasons)
+    if not node.is_partitioned:
+        if parents:
+            return f"{asset_name(parents[0])} is made again", set()
+        return _difference(graph, lake, structure, settings, key, None), set()
+    months_of_asset = wanted[-1:] if node.metadata.get(APPEND_METADATA) else wanted
+    which: set[str] = set()
+    reason = ""
+    for month in months_of_asset:
+        for parent in parents:
+            changed = stale[parent] or set(wanted)
+            if (
+                changed & set(upstream_partitions(graph, lake, key, parent, month))
+                or not graph.get(parent).is_partitioned
+            ):
+                which.add(month)
+                reason = reason or f"{asset_name(parent)} is made again"
+        if month not in which:
+            difference = _difference(graph, lake, structure, settings, key, month)
+            if difference:
+                which.add(month)
+                reason = reason or difference
+    return reason, which
+
+
+def _difference(
+    graph: BaseAssetGraph,  # type: ignore[type-arg]
+    lake: Lake,
+    structure: Structure,
+    settings: Settings,
+    key: AssetKey,
+    partition: str | None,
+) -> str:
+    name = asset_name(key)
+    manifest = lake.manifest(name, partition)
+    if manifest is None:
+        return "never made"
+    expected = provenance(graph, lake, structure, settings, key, partition)
+    if lake.is_current(name, partition, expected):
+        return ""
+    return ", ".join(expected.differences(manifest.provenance)) or "its files are damaged"
+
+
+def _up_to(
+    graph: BaseAssetGraph,  # type: ignore[type-arg]
+    keys: Sequence[AssetKey],
+    to: str,
+    job: str,
+) -> list[AssetKey]:
+    goal = AssetKey(to.split("/"))
+    if goal not in keys:
+        raise SettingsError(
+            f"--to {to} is not an asset of the job {job}.",
+            remedy=f"Choose one of: {', '.join(asset_name(key) for key in keys)}.",
+        )
+    needed, front = {goal}, [goal]
+    while front:
+        parents = graph.get(front.pop()).parent_keys - needed
+        needed |= parents
+        front += parents
+    return [key for key in keys if key in needed]

@@ -1,0 +1,72 @@
+"""One run of a job in this process: bury the dead, plan, execute, close."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import dagster as dg
+
+from jobs.killed_runs import bury_killed_runs, process_tag
+from jobs.plan import Plan, plan
+from jobs.schedules import RANGE_END, RANGE_START
+from resources.io_manager import LakeResource
+from resources.mlflow_tracking import close_parent
+from resources.progress import reporter
+from resources.structure import structure
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run did: its plan, its Dagster id (empty when nothing had to be done), and errors by step."""
+
+    plan: Plan
+    run_id: str
+    errors: dict[str, str]
+    failed_checks: tuple[str, ...]
+
+
+def run_job(defs: dg.Definitions, job: str, *, to: str | None = None, within: tuple[str, str] | None = None) -> Outcome:
+    """Materialize what is not current. Needs DAGSTER_HOME.
+
+    Raises:
+        SettingsError: `to` or `within` do not fit the job.
+    """
+    shape = structure()
+    instance = dg.DagsterInstance.get()
+    for run_id in bury_killed_runs(instance):
+        print(f"Run {run_id[:8]} was killed: marked as failed, its slots are free.", flush=True)
+    todo = plan(defs, job, LakeResource().open(), shape, shape.settings, to=to, within=within)
+    if not todo.reasons:
+        return Outcome(todo, "", {}, ())
+    reporter().expect(len(todo.reasons))
+    logging.getLogger("dagster").setLevel(logging.ERROR)
+    result = defs.resolve_job_def(job).execute_in_process(
+        instance=instance,
+        asset_selection=list(todo.reasons),
+        tags={RANGE_START: todo.months[0], RANGE_END: todo.months[1], **process_tag()},
+        raise_on_error=False,
+    )
+    reporter().close()
+    close_parent(shape.settings.home, result.run_id, succeeded=result.success)
+    return Outcome(todo, result.run_id, _errors(result), _failed_checks(result))
+
+
+def _errors(result: dg.ExecuteInProcessResult) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for event in result.all_events:
+        if event.is_step_failure and event.step_key:
+            error = event.step_failure_data.error
+            while error is not None and error.cause is not None:
+                error = error.cause
+            found[event.step_key] = error.message.strip() if error is not None else "no message"
+    return found
+
+
+def _failed_checks(result: dg.ExecuteInProcessResult) -> tuple[str, ...]:
+    return tuple(
+        f"{check.asset_key.to_user_string()}: {check.check_name}"
+        + (f" ({check.description})" if check.description else "")
+        for check in result.get_asset_check_evaluations()
+        if not check.passed
+    )

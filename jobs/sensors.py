@@ -1,0 +1,23 @@
+"""Sensors: MLflow's parent run ends when its Dagster run does."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from resources.mlflow_tracking import close_parent
+from resources.structure import structure
+
+
+@dg.run_status_sensor(run_status=dg.DagsterRunStatus.SUCCESS, default_status=dg.DefaultSensorStatus.RUNNING)
+def close_mlflow_run_after_success(context: dg.RunStatusSensorContext) -> None:
+    """Marks the parent run FINISHED."""
+    close_parent(structure().settings.home, context.dagster_run.run_id, succeeded=True)
+
+
+@dg.run_failure_sensor(default_status=dg.DefaultSensorStatus.RUNNING)
+def close_mlflow_run_after_failure(context: dg.RunFailureSensorContext) -> None:
+    """Marks the parent run FAILED."""
+    close_parent(structure().settings.home, context.dagster_run.run_id, succeeded=False)
+
+
+SENSORS = [close_mlflow_run_after_success, close_mlflow_run_after_failure]

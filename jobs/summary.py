@@ -1,0 +1,88 @@
+"""What a run says at its end: results per horizon beside the baselines, the top names, and where to look."""
+
+from __future__ import annotations
+
+import polars as pl
+from rich.console import Console
+from rich.table import Table
+
+from atft_pipeline.evaluation.evaluate import Evaluation
+from jobs.plan import Plan
+from jobs.run import Outcome
+from resources.currency import asset_name
+from resources.io_manager import LakeResource
+from resources.lake import Lake
+from resources.mlflow_tracking import DAGSTER_URL, MLFLOW_URL
+from resources.structure import Structure
+
+console = Console(highlight=False)
+
+
+def print_outcome(outcome: Outcome) -> None:
+    """Errors and failed checks first; else the results of the latest evaluation."""
+    reused = outcome.plan.reused
+    if reused:
+        names = ", ".join(asset_name(key) for key in reused[:6]) + (" ..." if len(reused) > 6 else "")
+        console.print(f"Re-used, being current: {len(reused)} of {len(reused) + len(outcome.plan.reasons)} ({names})")
+    for step, message in outcome.errors.items():
+        console.print(f"[red]{step}[/]: {message}", markup=True, soft_wrap=True)
+    for check in outcome.failed_checks:
+        console.print(f"[red]check failed[/] {check}", soft_wrap=True)
+    if outcome.errors or outcome.failed_checks:
+        console.print("Nothing that failed was committed; what was committed before stays. `atft status` shows it.")
+        return
+    lake = LakeResource().open()
+    if lake.manifest("evaluation") is not None:
+        evaluation = lake.read("evaluation", None, Evaluation)
+        console.print(_results(evaluation))
+        console.print(f"Report   {lake.file('evaluation', None, 'report.html')}", soft_wrap=True)
+    if lake.partitions("daily_signals"):
+        console.print(_top(lake))
+    console.print(f"Dagster  {DAGSTER_URL}   MLflow  {MLFLOW_URL}   (start both with: atft ui)")
+
+
+def print_status(todo: Plan, shape: Structure) -> None:
+    """A row per asset: current, or why not."""
+    table = Table(title=f"{shape.settings.preset}: {shape.data_start} to {shape.as_of}", title_justify="left")
+    table.add_column("asset")
+    table.add_column("state")
+    rows = {asset_name(key): "[green]current[/]" for key in todo.reused}
+    rows |= {asset_name(key): f"[yellow]{reason}[/]" for key, reason in todo.reasons.items()}
+    for name, state in rows.items():
+        table.add_row(name, state)
+    console.print(table)
+
+
+def _results(evaluation: Evaluation) -> Table:
+    """Out-of-fold figures per horizon: the network, then the baselines; the tradable entry."""
+    facts = evaluation.facts
+    rows = evaluation.summary.filter(
+        (pl.col("fold") == "out_of_fold") & (pl.col("entry") == facts["entry"]) & (pl.col("flagged") == "included")
+    )
+    table = Table(
+        title=f"Out of fold, entry {facts['entry']}, {facts['first']} to {facts['last']}", title_justify="left"
+    )
+    for column in ("horizon", "model", "RankIC", "95% interval", "residual", "ICIR", "Sharpe gross", "net", "SCALE"):
+        table.add_column(column, justify="left" if column == "model" else "right")
+    for horizon in facts["horizons"]:
+        for model in facts["models"]:
+            row = rows.row(by_predicate=(pl.col("horizon") == horizon) & (pl.col("model") == model), named=True)
+            interval = f"{row['rank_ic_low']:+.3f} .. {row['rank_ic_high']:+.3f}"
+            names = ("rank_ic", "residual_rank_ic", "icir", "sharpe_gross", "sharpe_net", "scale")
+            rank_ic, residual, *rest = ("-" if row[name] is None else f"{row[name]:+.3f}" for name in names)
+            style = "bold" if model == facts["model"] else "dim"
+            table.add_row(f"{horizon}", model, rank_ic, interval, residual, *rest, style=style)
+        table.add_section()
+    return table
+
+
+def _top(lake: Lake) -> Table:
+    """The first ten names of the latest session."""
+    signals = lake.scan("daily_signals").collect()
+    session = signals["Date"].max()
+    table = Table(title=f"Top 10 of {session}, for the next open", title_justify="left")
+    for column in ("rank", "code", "name", "score"):
+        table.add_column(column, justify="right" if column in ("rank", "score") else "left")
+    for row in signals.filter(pl.col("Date") == session).sort("rank").head(10).iter_rows(named=True):
+        table.add_row(str(row["rank"]), row["Code"], row["CoName"] or "", f"{row['score']:+.3f}")
+    return table
