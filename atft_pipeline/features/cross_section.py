@@ -1,0 +1,92 @@
+"""Figures over the stocks of one day: quintiles, and leave-one-out figures of a group such as an industry.
+
+Only members of universe(t) with a value count. Sums run in the order of the codes, so the same rows give the same
+bits whatever order they came in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from atft_pipeline.features.windows import RELATIVE_ZERO, Array
+
+MIN_PEERS = 2
+"""Other stocks of the group that a leave-one-out mean needs: with one, the figure is that stock's own."""
+
+
+@dataclass(frozen=True, eq=False)
+class Groups:
+    """Members of a classification on each day; a stock with group -1 belongs to none and gets NaN.
+
+    Attributes:
+        group: number of the stock's group [D, C].
+        member: in universe(t) [D, C].
+    """
+
+    group: NDArray[np.int64]
+    member: NDArray[np.bool_]
+
+    def size(self) -> Array:
+        """Members of the stock's group [D, C], the stock included."""
+        return self._spread(np.bincount(self._key).astype(np.float64)[self._key])
+
+    def peer_mean(self, values: Array) -> Array:
+        """Mean over the other members with a value [D, C]; NaN with fewer than `MIN_PEERS` of them."""
+        n, total = self._peers(values, 0), self._peers(values, 1)
+        return self._spread(total / np.where(n >= MIN_PEERS, n, np.nan))
+
+    def peer_z(self, values: Array) -> Array:
+        """Own value minus the peers' mean, over the peers' standard deviation (ddof 1, three peers or more) [D, C]."""
+        n, total, squares = (self._peers(values, power) for power in (0, 1, 2))
+        n = np.where(n > MIN_PEERS, n, np.nan)
+        variance = (squares - total * total / n) / (n - 1)
+        variance = np.where(variance > RELATIVE_ZERO * squares, variance, np.nan)
+        return self._spread((values[self._cells] - total / n) / np.sqrt(variance))
+
+    def rank(self, values: Array) -> Array:
+        """Place among the members with a value [D, C]: 0 lowest .. 1 highest, ties averaged; NaN below three."""
+        frame = pl.DataFrame({"key": self._key, "value": values[self._cells]}).with_columns(
+            pl.col("value").fill_nan(None)
+        )
+        value = pl.col("value")
+        place = (value.rank("average") - 1) / (value.count() - 1)
+        ranked = frame.select(pl.when(value.count().over("key") > MIN_PEERS).then(place.over("key")).alias("place"))
+        return self._spread(ranked["place"].to_numpy())
+
+    @cached_property
+    def _cells(self) -> tuple[NDArray[np.intp], ...]:
+        return np.nonzero(self.member & (self.group >= 0))
+
+    @cached_property
+    def _key(self) -> NDArray[np.int64]:
+        """One number per (day, group), for each cell."""
+        n_groups = int(self.group.max(initial=0)) + 1
+        return np.asarray(self._cells[0] * n_groups + self.group[self._cells], dtype=np.int64)
+
+    def _peers(self, values: Array, power: int) -> Array:
+        """Sum of `value^power` over the other members with a value, per cell."""
+        own = values[self._cells]
+        own = np.where(np.isfinite(own), own, np.nan) ** power if power else np.isfinite(own).astype(np.float64)
+        own = np.where(np.isnan(own), 0.0, own)
+        return np.asarray(np.bincount(self._key, weights=own)[self._key] - own if len(own) else own)
+
+    def _spread(self, cells: Array) -> Array:
+        out = np.full(self.group.shape, np.nan)
+        out[self._cells] = cells
+        return out
+
+
+def quintile(values: Array, member: NDArray[np.bool_]) -> Array:
+    """Quintile of each member within its day [D, C]: `ceil(5 rank / n)`, 1 lowest .. 5 highest, ties averaged."""
+    cells = np.nonzero(member)
+    frame = pl.DataFrame({"day": cells[0], "value": values[cells]}).with_columns(pl.col("value").fill_nan(None))
+    value = pl.col("value")
+    fifth = (5 * value.rank("average") / value.count()).ceil().over("day").alias("fifth")
+    out = np.full(values.shape, np.nan)
+    out[cells] = frame.select(fifth)["fifth"].to_numpy()
+    return out

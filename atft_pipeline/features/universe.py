@@ -1,0 +1,163 @@
+"""Which stocks can be held on a day, and why the others cannot.
+
+Everything is known on the evening BEFORE the day, except the master of the day, which is published that evening.
+A stock without a trade on the day stays: whether it will trade is not known beforehand.
+
+Survivorship: the universe of t is what the master of t lists. A source with one master snapshot (`stretched_master`)
+knows only the stocks that still existed at the snapshot, so everything computed from it is computed on survivors;
+of such a snapshot S33, S17 and ProdCat are used, the market section is not.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+import numpy as np
+import polars as pl
+
+from atft_pipeline.calendar import TradingCalendar
+from atft_pipeline.errors import ContractError
+from atft_pipeline.features.panel import grid
+from atft_pipeline.features.windows import Array, lag, window_age, window_mean, window_median
+from atft_pipeline.settings import UniverseSettings
+
+WINDOW = 60
+"""Sessions over which traded value is judged; a stock without a single bar in as many is not listed any more."""
+
+LONGEST_MONTH = 23
+"""Sessions of a month at most: the size ranking's window may end that long before the day."""
+
+COMMON_STOCK = "011"
+NO_INDUSTRY = ("-", "", "9999")
+"""S33 of funds and other products that are no company."""
+
+
+def universe_warmup(settings: UniverseSettings) -> int:
+    """Sessions before the first day that the universe depends on."""
+    return _depth(settings) + WINDOW + LONGEST_MONTH
+
+
+def _depth(settings: UniverseSettings) -> int:
+    """Sessions in which the first trade is sought; the 60 on top let an old stock pause where the count begins."""
+    return settings.min_listed_sessions + WINDOW
+
+
+def build_universe(
+    tables: Mapping[str, pl.LazyFrame],
+    settings: UniverseSettings,
+    start: date,
+    end: date,
+    stretched_master: bool,
+) -> pl.DataFrame:
+    """Universe over the sessions of [start, end].
+
+    A row is excluded for the first reason that holds: `not_common_stock` (ProdCat is not 011; where the source has
+    no ProdCat, the code does not end in 0 or has no industry), `market` (Mkt is known and not among the settings'),
+    `young_listing` (fewer sessions since the first trade), `no_price` (no trade in 60 sessions), `low_price` (last
+    close before the day), `low_trading_value` (median of the 60 sessions before, a session without trade counting
+    as 0), `not_among_largest` (mean value traded over the last 60 sessions of the month before, among common stocks of
+    the sections; ties by Code; the other tests apply to the n largest, so that fewer than n may remain).
+
+    Args:
+        tables: `daily_bars`, `equities_master`, `trading_calendar`, with `universe_warmup` sessions before `start`.
+        settings: thresholds.
+        start: first day, session or not.
+        end: last day, included.
+        stretched_master: the master is one snapshot that stands for every day.
+
+    Returns:
+        Date, Code, in_universe, reason (null if in it), S33, S17; one row per listed (Date, Code), sorted.
+
+    Raises:
+        ContractError: no master snapshot is valid for the first session.
+    """
+    calendar = TradingCalendar.from_frame(tables["trading_calendar"].select("Date", "HolDiv").collect())
+    days = calendar.between(start, end)
+    listed = _listed(tables["equities_master"], days, stretched_master=stretched_master)
+    if not days or listed.is_empty():
+        return _answer(listed.with_columns(reason=pl.lit(None, dtype=pl.String)))
+    first = calendar.position(days[0])
+    sessions = (*calendar.sessions[max(first - universe_warmup(settings), 0) : first], *days)
+    codes = listed["Code"].unique().sort().to_list()
+    rows = listed.join(_figures(tables["daily_bars"], sessions, len(days), codes, settings), on=["Date", "Code"])
+    rows = rows.sort("Date", "Code")
+    if stretched_master:
+        rows = rows.filter(pl.col("age").is_not_null())  # the snapshot does not say since when a stock is listed
+    markets = pl.col("Mkt").is_null() | pl.col("Mkt").is_in(settings.markets)
+    static = _is_common_stock() & (pl.lit(value=True) if stretched_master else markets)
+    rank = pl.when(static).then("month_value").rank("ordinal", descending=True).over("Date")  # rows are in code order
+    tests = {
+        "not_common_stock": _is_common_stock(),
+        "market": static,
+        "young_listing": pl.col("age") >= settings.min_listed_sessions,
+        "no_price": pl.col("close").is_not_null(),
+        "low_price": pl.col("close") >= settings.min_price,
+        "low_trading_value": pl.col("median_value") >= settings.min_trading_value,
+    }
+    if settings.n_largest is not None:
+        tests["not_among_largest"] = rank <= settings.n_largest  # no rank without a known value
+    reason = pl.coalesce(*(pl.when(~holds.fill_null(value=False)).then(pl.lit(name)) for name, holds in tests.items()))
+    return _answer(rows.with_columns(reason=reason))
+
+
+def _answer(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.select("Date", "Code", pl.col("reason").is_null().alias("in_universe"), "reason", "S33", "S17").sort(
+        "Date", "Code"
+    )
+
+
+def _is_common_stock() -> pl.Expr:
+    by_code = ~pl.col("S33").fill_null("-").is_in(NO_INDUSTRY)
+    by_product = pl.col("ProdCat") == COMMON_STOCK
+    known = pl.col("ProdCat").is_not_null() & (pl.col("ProdCat") != "")
+    return pl.col("Code").str.ends_with("0") & pl.when(known).then(by_product).otherwise(by_code)
+
+
+def _listed(master: pl.LazyFrame, days: Sequence[date], *, stretched_master: bool) -> pl.DataFrame:
+    """Master rows valid for each day: the day's snapshot, or the last before it."""
+    there = master.collect_schema().names()
+    columns = [
+        pl.col(c) if c in there else pl.lit(None, dtype=pl.String).alias(c) for c in ("S33", "S17", "ProdCat", "Mkt")
+    ]
+    rows = master.select("Date", "Code", *columns).collect().unique(["Date", "Code"], keep="last", maintain_order=True)
+    snapshots = rows.select(snapshot="Date").unique().sort("snapshot")
+    wanted = pl.DataFrame({"Date": list(days)}, schema={"Date": pl.Date})
+    if stretched_master:
+        wanted = wanted.join(snapshots.tail(1), how="cross")
+    else:
+        wanted = wanted.join_asof(snapshots.with_columns(Date="snapshot"), on="Date")
+    if wanted["snapshot"].null_count():
+        raise ContractError(
+            f"equities_master has no snapshot valid for {wanted.filter(pl.col('snapshot').is_null())['Date'][0]}.",
+            remedy="Fetch the master for the whole period, or declare the one snapshot there is as stretched.",
+        )
+    return wanted.join(rows.rename({"Date": "snapshot"}), on="snapshot").drop("snapshot")
+
+
+def _figures(
+    bars: pl.LazyFrame, sessions: Sequence[date], days: int, codes: Sequence[str], settings: UniverseSettings
+) -> pl.DataFrame:
+    """What is known on the evening before each of the last `days` sessions, for every code: Date, Code, figures."""
+    prices = grid(bars, sessions, codes)
+    age = window_age(prices.close, _depth(settings))
+    value = np.where(np.isfinite(age) & np.isnan(prices.value), 0.0, prices.value)
+    months = [(day.year, day.month) for day in sessions]
+    before_month = [bisect_left(months, month) - 1 for month in months]
+    mean_value = np.concatenate([window_mean(value, WINDOW), np.full((1, len(codes)), np.nan)])  # row -1: not known
+    known: dict[str, Array] = {
+        "age": lag(age, 1),
+        "close": lag(prices.carried, 1),
+        "median_value": lag(window_median(value, WINDOW), 1),
+        "month_value": mean_value[before_month],
+    }
+    return pl.DataFrame(
+        {
+            "Date": pl.Series(sessions[len(sessions) - days :], dtype=pl.Date).gather(
+                np.repeat(np.arange(days), len(codes))
+            ),
+            "Code": list(codes) * days,
+            **{name: array[len(sessions) - days :].ravel() for name, array in known.items()},
+        }
+    ).with_columns(pl.col(*known).fill_nan(None))

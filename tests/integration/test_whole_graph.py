@@ -1,0 +1,154 @@
+"""The job `research` on a tiny simulated market: once, for real, then looked at from every side."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from atft_pipeline.champion import Champion
+from atft_pipeline.evaluation.evaluate import Evaluation
+from atft_pipeline.training.trained_model import TrainedModel
+from jobs.definitions import defs
+from jobs.home import prepare_home
+from jobs.plan import plan
+from jobs.run import Outcome, run_job
+from resources.currency import asset_name
+from resources.io_manager import LakeResource
+from resources.lake import Lake
+from resources.mlflow_tracking import open_store
+from resources.structure import structure
+
+
+@pytest.fixture(scope="module")
+def outcome() -> Iterator[Outcome]:
+    """One run of everything."""
+    prepare_home(structure().settings)
+    yield run_job(defs, "research")
+
+
+@pytest.fixture
+def lake(outcome: Outcome) -> Lake:
+    """The lake after the run."""
+    return LakeResource().open()
+
+
+def test_every_step_and_every_blocking_check_passes(outcome: Outcome) -> None:
+    assert outcome.errors == {}
+    assert [check for check in outcome.failed_checks if "beats_chance" not in check] == []
+
+
+def test_every_asset_of_the_job_is_committed(outcome: Outcome, lake: Lake) -> None:
+    job = defs.resolve_job_def("research")
+    graph = job.asset_layer.asset_graph
+    for key in job.asset_layer.executable_asset_keys:
+        name = asset_name(key)
+        made = lake.partitions(name) if graph.get(key).is_partitioned else [None]
+        assert made, name
+        assert lake.manifest(name, made[-1]) is not None, name
+
+
+def test_a_second_run_has_nothing_to_do(outcome: Outcome) -> None:
+    again = run_job(defs, "research")
+    assert again.run_id == ""
+    assert again.plan.reasons == {}
+    assert len(again.plan.reused) == len(outcome.plan.reasons)
+
+
+def test_the_files_hold_the_contract(lake: Lake) -> None:
+    frame = lake.scan("features").collect()
+    assert frame.columns == ["Date", "Code", *structure().contract.names]
+    assert frame["Date"].min() == structure().data_start or frame["Date"].min() > structure().data_start  # type: ignore[operator]
+    assert frame["Date"].max() == structure().as_of
+
+
+def test_models_differ_by_fold_and_have_spread(lake: Lake) -> None:
+    models = [lake.read(f"fold_models/{name}", None, TrainedModel) for name in (*structure().fold_names, "full")]
+    assert len({model.identity for model in models}) == len(models)
+    for model in models:
+        assert all(value > 0 for value in model.scale().values())
+
+
+def test_the_evaluation_stands_beside_the_baselines_and_has_a_report(lake: Lake) -> None:
+    evaluation = lake.read("evaluation", None, Evaluation)
+    assert {"atft_gat_fan", "ridge"} <= set(evaluation.facts["models"])
+    report = lake.file("evaluation", None, "report.html").read_text()
+    assert "ridge" in report
+    assert "http://" not in report.replace("http://www.w3.org", "")
+
+
+def test_the_latest_session_is_ranked(lake: Lake) -> None:
+    champion = lake.read("champion_model", None, Champion)
+    if champion.model is None:
+        assert champion.promotion.outcome == "rejected"
+        assert sum(lake.manifest("daily_signals", month).rows or 0 for month in lake.partitions("daily_signals")) == 0  # type: ignore[union-attr]
+        return
+    signals = lake.scan("daily_signals").collect()
+    assert signals["Date"].unique().to_list() == [structure().as_of]
+    assert signals["rank"].to_list() == list(range(1, signals.height + 1))
+    assert signals["score"].is_sorted(descending=True)
+    assert signals["last_training_label"].max() <= structure().as_of  # type: ignore[operator]
+
+
+def test_mlflow_has_a_parent_with_a_child_per_step_and_links_back(outcome: Outcome) -> None:
+    client, experiment = open_store(structure().settings.home)
+    runs = client.search_runs([experiment], f"tags.dagster_run_id = '{outcome.run_id}'", max_results=500)
+    children = [run for run in runs if "mlflow.parentRunId" in run.data.tags]
+    (parent,) = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+    assert parent.info.status == "FINISHED"
+    assert {run.data.tags["asset"] for run in children} == {asset_name(key) for key in outcome.plan.reasons}
+    for run in children:
+        assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
+        assert outcome.run_id in run.data.tags["dagster_run_url"]
+
+
+def test_dagster_has_the_address_of_the_mlflow_run(outcome: Outcome) -> None:
+    instance = dg.DagsterInstance.get()
+    event = instance.get_latest_materialization_event(dg.AssetKey("arrow_cache"))
+    assert event is not None
+    assert event.asset_materialization is not None
+    metadata = event.asset_materialization.metadata
+    assert "/runs/" in str(metadata["mlflow_run"].value)
+    assert metadata["seconds"].value is not None
+
+
+def test_a_collapsed_family_is_named(lake: Lake) -> None:
+    """The check reads the saved file: a family that vanished from it cannot hide behind the frame in memory."""
+    from assets.features import no_feature_family_collapsed
+
+    month = lake.partitions("features")[-1]
+    manifest = lake.manifest("features", month)
+    assert manifest is not None
+    whole = lake.scan("features", [month]).collect()
+    dropped = [column.name for column in structure().contract.columns if column.family == "sector"]
+    try:
+        for each in lake.partitions("features"):
+            old = lake.scan("features", [each]).collect()
+            lake.commit("features", each, old.drop(dropped), manifest.provenance)
+        result = no_feature_family_collapsed(LakeResource())
+        assert isinstance(result, dg.AssetCheckResult)
+        assert not result.passed
+        assert "sector" in (result.description or "")
+    finally:
+        run_job(defs, "research", to="features")
+    assert lake.scan("features", [month]).collect().equals(whole)
+
+
+def test_a_changed_setting_makes_only_what_depends_on_it_again(outcome: Outcome, lake: Lake) -> None:
+    from atft_pipeline.settings import load_settings, process_overrides
+
+    changed = load_settings("demo", {**process_overrides(), "evaluation.ridge_alpha": 5.0})
+    todo = plan(defs, "research", lake, structure(), changed)
+    names = {asset_name(key) for key in todo.reasons}
+    assert names == {"baselines", "evaluation", "champion_model", "daily_signals"}
+
+
+def test_reports_are_plain_files(lake: Lake) -> None:
+    facts = json.loads(lake.file("evaluation", None, "evaluation.json").read_text())
+    assert facts["seed"] == structure().settings.seed
+    assert isinstance(lake.file("evaluation", None), Path)
+    assert pl.read_parquet(lake.file("evaluation", None, "daily.parquet")).height > 0

@@ -1,0 +1,1 @@
+"""Features: windows, families, contract, universe, targets, checks."""

@@ -1,0 +1,1 @@
+"""Tests of the sources and of what they speak."""

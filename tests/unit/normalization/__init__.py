@@ -1,0 +1,1 @@
+"""Normalization: cross-sections, statistics, the fold's affine."""
