@@ -245,7 +245,7 @@ class EvaluationSettings(_Section):
 
     long_short_share: Annotated[float, Field(gt=0.0, le=0.5)] = 0.1
     cost_bps: Annotated[float, Field(ge=0.0)] = 10.0
-    ridge_alpha: Annotated[float, Field(gt=0.0)] = 10.0
+    ridge_alpha: Annotated[float, Field(gt=0.0)] = 0.1
     bootstrap_samples: Annotated[int, Field(ge=100)] = 1000
     min_rank_ic_difference: float = -0.003
     min_sharpe_difference: float = -0.2

@@ -116,8 +116,9 @@ def ui(preset: str, source: Path | None, assignments: tuple[str, ...], dagster_p
 def show_settings(preset: str, source: Path | None, assignments: tuple[str, ...]) -> None:
     """Every key of the settings with its value, as --set and ATFT_* name it."""
     fix_structure(preset, source, assignments)
-    overrides = json.loads(os.environ["ATFT_OVERRIDES"])
-    for key, value in flatten(load_settings(preset, overrides).model_dump(mode="json")).items():
+    from resources.structure import process_settings
+
+    for key, value in flatten(process_settings().model_dump(mode="json")).items():
         click.echo(f"{key} = {json.dumps(value)}")
 
 

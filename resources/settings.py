@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from typing import Any
 
 import dagster as dg
@@ -11,7 +9,7 @@ from pydantic import Field
 
 from atft_pipeline.errors import SettingsError
 from atft_pipeline.settings import STRUCTURE, Settings, flatten, load_settings
-from resources.structure import structure
+from resources.structure import process_overrides, structure
 
 
 class SettingsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -39,5 +37,4 @@ class SettingsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
                     remedy=f"Start the location with it: atft run --set {key}={value}, or ATFT_{key.upper()} in the"
                     " environment.",
                 )
-        base = flatten(json.loads(os.environ.get("ATFT_OVERRIDES", "{}")))
-        return load_settings(structure().settings.preset, {**base, **changes})
+        return load_settings(structure().settings.preset, {**flatten(process_overrides()), **changes})

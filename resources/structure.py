@@ -93,8 +93,13 @@ def warmup_sessions(settings: Settings, contract: Contract) -> int:
 def process_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """Settings of this process: preset, environment, and the overrides that `atft run --set` handed down."""
     environ = os.environ if environ is None else environ
-    overrides: dict[str, Any] = json.loads(environ.get("ATFT_OVERRIDES", "{}"))
-    return load_settings(environ.get("ATFT_PRESET", "demo"), overrides, environ=environ)
+    return load_settings(environ.get("ATFT_PRESET", "demo"), process_overrides(environ), environ=environ)
+
+
+def process_overrides(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """What `--set` and `--source` handed down to this process and its children."""
+    overrides: dict[str, Any] = json.loads((os.environ if environ is None else environ).get("ATFT_OVERRIDES", "{}"))
+    return overrides
 
 
 @cache

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +37,7 @@ def stream(seed: int, name: str) -> np.random.Generator:
 
 @dataclass(frozen=True)
 class Names:
-    """The C axis of the simulated market, ascending by code; stocks first by nature, funds among them.
+    """The C axis of the simulated market: stocks and a few funds, ascending by code.
 
     Attributes:
         codes: five-character codes.
@@ -66,27 +67,27 @@ class Names:
     listed: Ints
     gone: Ints
 
-    @property
+    @cached_property
     def is_stock(self) -> Bools:
         """Whether a name is a common stock [C]."""
         return np.array([product == "011" for product in self.product])
 
-    @property
+    @cached_property
     def is_loanable(self) -> Bools:
         """Whether the name's shares can be lent for short selling: the larger ones [C]."""
         return np.asarray(self.log_value > np.log(3e8))
 
-    @property
+    @cached_property
     def shares(self) -> Floats:
         """Shares outstanding at the first session: about 300 sessions' volume [C]."""
         return np.asarray(np.round(np.exp(self.log_value) / self.price * 300.0, -3) + 1000.0)
 
-    @property
+    @cached_property
     def follows(self) -> Bools:
         """Whether a name is in a cluster without leading it [C]."""
         return np.asarray((self.leader >= 0) & ~self.is_leader)
 
-    @property
+    @cached_property
     def is_leader(self) -> Bools:
         """Whether a name leads a cluster [C]."""
         return np.asarray(self.leader == np.arange(len(self.codes)))

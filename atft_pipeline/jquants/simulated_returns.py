@@ -18,7 +18,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from atft_pipeline.jquants.sectors import INDUSTRIES
-from atft_pipeline.jquants.simulated_names import Bools, Floats, Names, stream
+from atft_pipeline.jquants.simulated_names import Bools, Floats, Ints, Names, stream
 from atft_pipeline.settings import SimulatorSettings
 
 LINEAR, REVERSAL, PEER = 0.0007, 0.16, 0.60
@@ -75,12 +75,8 @@ def draw_latent(names: Names, n_sessions: int, settings: SimulatorSettings) -> L
     market = 0.0003 + 0.009 * stress * rng.standard_normal(n_rows)
     scale = stress[:, None] * names.volatility
 
-    industry = np.append(rng.standard_normal((n_rows, len(INDUSTRIES))), np.zeros((n_rows, 1)), axis=1)[
-        :, names.industry
-    ]
-    cluster = np.append(rng.standard_normal((n_rows, names.cluster.max() + 1)), np.zeros((n_rows, 1)), axis=1)[
-        :, names.cluster
-    ]
+    industry = _shared(rng, n_rows, len(INDUSTRIES), names.industry)
+    cluster = _shared(rng, n_rows, int(names.cluster.max()) + 1, names.cluster)
     cluster_share = np.select(
         [names.is_leader, names.follows], [LEADER_CLUSTER_VARIANCE, FOLLOWER_CLUSTER_VARIANCE], 0.0
     )
@@ -143,6 +139,12 @@ def _autoregression(rng: np.random.Generator, n_rows: int, n_columns: int, decay
     for row in range(1, n_rows):
         steps[row] += decay * steps[row - 1]
     return steps
+
+
+def _shared(rng: np.random.Generator, n_rows: int, n_groups: int, group: Ints) -> Floats:
+    """One shock per group and session, handed to its members; 0 for those of group -1."""
+    shocks = rng.standard_normal((n_rows, n_groups))
+    return np.asarray(np.append(shocks, np.zeros((n_rows, 1)), axis=1)[:, group])
 
 
 def _news(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:

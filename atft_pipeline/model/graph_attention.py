@@ -11,6 +11,10 @@ from torch import Tensor, nn
 from atft_pipeline.model.graph import EDGE_FEATURES, BatchGraph
 
 NEGATIVE_SLOPE = 0.2
+SPEED = 8.0
+"""Weights are held at an eighth and multiplied by 8, so that an Adam step moves a layer eight times as far. From equal
+weights to one chosen neighbour is a long way, and the graph's phase is a few epochs of noisy days: on a planted
+"largest neighbour" signal two such epochs reached a correlation of .04 at 1 and .38 at 8; 16 diverged at rate 3e-3."""
 
 
 def edge_softmax(logits: Tensor, target: Tensor, n_nodes: int) -> Tensor:
@@ -32,6 +36,21 @@ def neighbour_mean(states: Tensor, source: Tensor, target: Tensor, n_nodes: int)
     return total / count.unsqueeze(-1)
 
 
+class QuickLinear(nn.Linear):
+    """A linear layer without bias, Xavier-uniform at the start, that learns `SPEED` times as fast."""
+
+    def __init__(self, n_in: int, n_out: int) -> None:
+        super().__init__(n_in, n_out, bias=False)
+
+    def reset_parameters(self) -> None:
+        """Draw the weights."""
+        nn.init.xavier_uniform_(self.weight, gain=1.0 / SPEED)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[..., n_in] -> [..., n_out]."""
+        return SPEED * super().forward(x)
+
+
 class GraphAttentionLayer(nn.Module):
     """One GATv2 layer: [n_nodes, W] -> [n_nodes, H].
 
@@ -46,13 +65,11 @@ class GraphAttentionLayer(nn.Module):
         super().__init__()
         self.heads = heads
         self.width = hidden // heads
-        self.source = nn.Linear(n_in, hidden, bias=False)
-        self.target = nn.Linear(n_in, hidden, bias=False)
-        self.edge = nn.Linear(EDGE_FEATURES, hidden, bias=False)
-        self.attention = nn.Parameter(torch.empty(heads, self.width))
+        self.source = QuickLinear(n_in, hidden)
+        self.target = QuickLinear(n_in, hidden)
+        self.edge = QuickLinear(EDGE_FEATURES, hidden)
+        self.attention = nn.Parameter(nn.init.xavier_uniform_(torch.empty(heads, self.width)))
         self.theta = nn.Parameter(torch.tensor(-math.log(2.0)))
-        for weight in (self.source.weight, self.target.weight, self.edge.weight, self.attention):
-            nn.init.xavier_uniform_(weight)
 
     @property
     def temperature(self) -> Tensor:

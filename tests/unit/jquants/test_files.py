@@ -155,3 +155,17 @@ def test_a_file_without_dates(folder: Path) -> None:
     pl.read_parquet(path).clear().write_parquet(path)
     with pytest.raises(SourceError, match="no row with a readable Date"):
         FilesSource(folder)
+
+
+@pytest.mark.tse
+@pytest.mark.skipif("ATFT_TEST_TSE" not in os.environ, reason="ATFT_TEST_TSE names no folder of real files")
+def test_real_files_are_read_month_by_month() -> None:
+    source = FilesSource(Path(os.environ["ATFT_TEST_TSE"]))
+    last = source.last_session()
+    for month in range(1, last.month + 1):
+        start, end = date(last.year, month, 1), date(last.year, month, 28)
+        for name in ("daily_bars", "equities_master", "topix", "trading_calendar"):
+            typed = to_typed(source.fetch(name, start, end), ENDPOINTS[name])
+            assert typed.frame.height > 0
+            assert typed.failed_casts == {}
+            assert typed.frame[ENDPOINTS[name].date_column].is_between(start, end).all()
