@@ -21,7 +21,7 @@ $(STAMP): pyproject.toml constraints.txt
 .env: | $(STAMP)
 	@echo "DAGSTER_HOME=$(CURDIR)/.atft/demo/dagster" > $@
 
-.PHONY: help install run test test-fast check format ui status bench snapshot clean
+.PHONY: help install run test test-fast check format ui status bench-stages snapshot clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14

@@ -15,7 +15,6 @@ from resources.progress import reporter
 from resources.settings import SettingsResource
 from resources.structure import structure
 
-
 VOLATILITY = "volatility_60"
 """Past volatility that the residual RankIC takes out."""
 

@@ -20,7 +20,7 @@ import dagster as dg
 
 from resources.currency import ENDPOINT_METADATA, SETTINGS_METADATA, asset_name, shift_month
 from resources.io_manager import APPEND_METADATA, DATE_METADATA
-from resources.process_memory import keep_freed_memory
+from resources.process_tuning import tune_process
 from resources.progress import reporter
 from resources.structure import structure
 
@@ -112,7 +112,7 @@ def code_version(*folders: str) -> str:
 def _timed(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def body(context: dg.AssetExecutionContext, *args: Any, **kwargs: Any) -> Any:
-        keep_freed_memory()
+        tune_process()
         reporter().begin(asset_name(context.asset_key))
         began = time.perf_counter()
         value = function(context, *args, **kwargs)

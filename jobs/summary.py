@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import polars as pl
 from rich.console import Console
 from rich.table import Table
@@ -79,7 +81,7 @@ def _results(evaluation: Evaluation) -> Table:
 def _top(lake: Lake) -> Table:
     """The first ten names of the latest session."""
     signals = lake.scan("daily_signals").collect()
-    session = signals["Date"].max()
+    session: date = max(signals["Date"].to_list())
     table = Table(title=f"Top 10 of {session}, for the next open", title_justify="left")
     for column in ("rank", "code", "name", "score"):
         table.add_column(column, justify="right" if column in ("rank", "score") else "left")

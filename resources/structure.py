@@ -55,10 +55,11 @@ class Structure:
     def notes(self) -> tuple[str, ...]:
         """What a reader of any figure must know about the source."""
         if self.source.stretched_master:
-            return (
+            text = (
                 "Survivorship: the master is one snapshot stretched over the whole period. Stocks that were delisted"
-                " before it are missing, so every figure is too good; only S33, S17 and ProdCat of it are used.",
+                " before it are missing, so every figure is too good; only S33, S17 and ProdCat of it are used."
             )
+            return (text,)
         if self.settings.source.kind == "simulated":
             return ("A simulated market with planted effects: the figures show that the pipeline works, not a market.",)
         return ()

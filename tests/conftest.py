@@ -39,6 +39,7 @@ TINY = {
 os.environ["ATFT_PRESET"] = "demo"
 os.environ["ATFT_OVERRIDES"] = json.dumps(TINY)
 os.environ["MPLBACKEND"] = "Agg"
+os.environ["OMP_WAIT_POLICY"] = "passive"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

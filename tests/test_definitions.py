@@ -29,7 +29,7 @@ def picture() -> dict[str, Any]:
             "partitioned": graph.get(key).is_partitioned,
             "parents": sorted(parent.to_user_string() for parent in graph.get(key).parent_keys),
             "checks": sorted(check.name for check in graph.get_check_keys_for_assets({key})),
-            "pools": sorted(graph.get(key).pools),
+            "pools": sorted(graph.get(key).pools or ()),
         }
         for key in sorted(graph.get_all_asset_keys())
     }

@@ -94,7 +94,7 @@ def graphs_for_sessions(
         )
         values = _median_of_known(prices.value[max(0, end - VALUE_SESSIONS) : end, columns])
         sectors = {code: (s33 or "", s17 or "") for code, s33, s17 in listed.select("Code", "S33", "S17").iter_rows()}
-        tables.append(_edges(build_graph(residual, tuple(sectors), sectors, settings, as_of=day, values=values)))
+        tables.append(edge_table(build_graph(residual, tuple(sectors), sectors, settings, as_of=day, values=values)))
         if on_progress is not None:
             on_progress("graphs", done, len(chosen))
     return pl.concat(tables)
@@ -116,7 +116,8 @@ def _median_of_known(values: Floats) -> Floats:
     return median
 
 
-def _edges(graph: Graph) -> pl.DataFrame:
+def edge_table(graph: Graph) -> pl.DataFrame:
+    """Rows of `SCHEMA` of one graph, sorted by (source, target)."""
     names = np.array([*graph.codes, *graph.node_names], dtype=object)
     columns = {
         "Date": pl.repeat(graph.as_of, graph.edge_index.shape[1], dtype=pl.Date, eager=True),

@@ -48,7 +48,8 @@ class QuickLinear(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., n_in] -> [..., n_out]."""
-        return SPEED * super().forward(x)
+        out: Tensor = SPEED * super().forward(x)
+        return out
 
 
 class GraphAttentionLayer(nn.Module):
@@ -86,7 +87,8 @@ class GraphAttentionLayer(nn.Module):
         alpha = edge_softmax(logits, target, len(states))
         messages = sent.view(-1, self.heads, self.width) * alpha.unsqueeze(-1)
         # zeros of the messages' own type: under autocast the softmax is float32, the states are not
-        return messages.new_zeros(len(states), sent.shape[1]).index_add(0, target, messages.flatten(1))
+        summed: Tensor = messages.new_zeros(len(states), sent.shape[1]).index_add(0, target, messages.flatten(1))
+        return summed
 
 
 class GraphEncoder(nn.Module):

@@ -93,7 +93,7 @@ def test_assignments_of_the_command_line() -> None:
 def test_settings_are_frozen() -> None:
     settings = load_settings("demo", environ=NONE)
     with pytest.raises(ValueError, match="frozen"):
-        settings.seed = 1
+        settings.__setattr__("seed", 1)
 
 
 def test_the_hash_sees_its_sections_and_nothing_else() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -10,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from atft_pipeline.cache import ArrowCache, write_cache
+from atft_pipeline.cache.layout import FILE_NAME
 from atft_pipeline.calendar import TradingCalendar
 from atft_pipeline.features.column import Column, Kind, Scope
 from atft_pipeline.features.contract import Contract
@@ -70,6 +74,13 @@ SMALL = {
 def small_settings(**changes: object) -> Settings:
     """Demo settings cut to the size of this world; keys with "__" for dots."""
     return load_settings("demo", SMALL | {key.replace("__", "."): value for key, value in changes.items()}, environ={})
+
+
+def scratch_file() -> Path:
+    """Place for a cache file that lives as long as the process."""
+    folder = tempfile.mkdtemp(prefix="atft-test-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder) / FILE_NAME
 
 
 @dataclass(frozen=True)

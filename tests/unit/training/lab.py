@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -12,7 +11,6 @@ import polars as pl
 import torch
 
 from atft_pipeline.cache import ArrowCache
-from atft_pipeline.cache.layout import FILE_NAME
 from atft_pipeline.evaluation.splits import Fold
 from atft_pipeline.graphs import GraphStore
 from atft_pipeline.model import AtftGatFan, build_model
@@ -22,7 +20,7 @@ from atft_pipeline.settings import PhaseEpochs, Settings
 from atft_pipeline.training.fit import fit_fold
 from atft_pipeline.training.source import BatchSource
 from atft_pipeline.training.trained_model import TrainedModel
-from tests.unit.cache.world import CONTRACT, World, make_world, small_settings
+from tests.unit.cache.world import CONTRACT, World, make_world, scratch_file, small_settings
 
 CPU = torch.device("cpu")
 
@@ -72,6 +70,5 @@ class Lab:
 def lab() -> Lab:
     """The prepared world; made once per process."""
     world = make_world(80)
-    folder = Path(tempfile.mkdtemp(prefix="atft-lab-"))
     fold = Fold("fold_0", world.sessions[6:18], world.sessions[70:76], world.sessions[40:46])
-    return Lab(world, world.write(folder / FILE_NAME, small_settings()), date_moments(world.features, CONTRACT), fold)
+    return Lab(world, world.write(scratch_file(), small_settings()), date_moments(world.features, CONTRACT), fold)

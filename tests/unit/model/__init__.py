@@ -1,0 +1,1 @@
+"""Tests of atft_pipeline.model."""
