@@ -21,7 +21,7 @@ $(STAMP): pyproject.toml constraints.txt
 .env: | $(STAMP)
 	@echo "DAGSTER_HOME=$(CURDIR)/.atft/demo/dagster" > $@
 
-.PHONY: help install run test test-fast check format ui status bench-stages snapshot clean
+.PHONY: help install run test test-fast check format ui status bench-stages snapshot clean screenshots
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -62,3 +62,6 @@ snapshot: install ## rewrite the snapshot of the asset graph after an intended c
 clean: ## the lake, Dagster's and MLflow's records, and caches; the virtual environment stays
 	rm -rf .atft .env .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+screenshots: install ## the pictures of the README, from the pages of the last `make run`; needs Chromium
+	@$(BIN)/python docs/screenshots.py

@@ -58,7 +58,13 @@ def main() -> None:
 
 @main.command()
 @structure_options
-@click.option("--job", default="research", show_default=True, help="research, nightly_retrain, nightly_signals.")
+@click.option(
+    "--job",
+    type=click.Choice(["research", "nightly_retrain", "nightly_signals"]),
+    default="research",
+    show_default=True,
+    help="What to make; `atft backfill` makes months.",
+)
 @click.option("--to", metavar="ASSET", help="Stop at this asset, e.g. features or fold_models/fold_0.")
 def run(preset: str, source: Path | None, assignments: tuple[str, ...], job: str, to: str | None) -> None:
     r"""Run a job; what is current is re-used.

@@ -103,14 +103,22 @@ class CompositeLoss:
 
         Returns:
             total (scalar) and parts: unweighted scalars by name, and `list_net_kl` for the log only.
+
+        Raises:
+            SettingsError: the prediction holds nothing that any weighted part needs.
         """
         with torch.autocast(batch.targets.device.type, enabled=False):
             parts = self._parts(prediction, batch, micro_batch)
-        total = torch.stack([weight * parts[name] for name, weight in self.weights.items() if name in parts]).sum()
-        return total, {name: part.detach() for name, part in parts.items()}
+        weighted = [weight * parts[name] for name, weight in self.weights.items() if name in parts]
+        if not weighted:
+            raise SettingsError(
+                f"loss parts {sorted(self.weights)} need forecasts that this prediction does not hold.",
+                remedy="Give a part of the scores a weight, such as loss.cs_ic.",
+            )
+        return torch.stack(weighted).sum(), {name: part.detach() for name, part in parts.items()}
 
     def day_returns(self, prediction: Prediction, batch: Labels) -> Tensor:
-        """Returns r_d of the days' books for the first pass: [D, K]. Sort rows of micro-batches by batch order."""
+        """Returns r_d of the days' books, [D, K], for the first pass: join them over micro-batches in order."""
         rows = DayRows.of(batch.day_index, batch.n_days)
         return self._day_returns(self._scores(prediction, rows), batch, rows, self._mask(batch, rows))
 

@@ -1,4 +1,4 @@
-"""From stocks of several days laid side by side to one padded row per day, and back to nothing: losses need rows."""
+"""From stocks of several days laid side by side to one padded row per day: a loop over days would cost far more."""
 
 from __future__ import annotations
 

@@ -62,13 +62,12 @@ def sharpe_loss(scores: Tensor, returns: Tensor, mask: Tensor, *, eps: float = F
     """Sharpe loss of a batch of days: `-mean(r_d) / (std(r_d) + eps)`; per period, not annualized.
 
     Meant for D >= 8 days; with fewer it is computed over what there is (see `FLOOR`).
+    Missing data: as in `portfolio_returns`.
 
     Args:
         scores: [D, N].
         returns: [D, N] raw returns, as fractions.
         mask: bool [D, N].
         eps: added to the deviation.
-
-    Raises nothing; missing data as in `portfolio_returns`.
     """
     return sharpe_of_days(portfolio_returns(scores, returns, mask), eps)

@@ -81,24 +81,30 @@ class GatedResidual(nn.Module):
 
     def __init__(self, n_in: int, hidden: int, n_out: int) -> None:
         super().__init__()
-        self.first = nn.Linear(n_in, hidden)
+        # A linear skip reads the same input as the first layer: both are one product, cut apart afterwards.
+        self.widths = [hidden] if n_in == n_out else [hidden, n_out]
+        self.first = nn.Linear(n_in, sum(self.widths))
         self.gate = GatedLinearUnit(hidden, n_out)
-        self.skip = nn.Identity() if n_in == n_out else nn.Linear(n_in, n_out)
         self.norm = nn.LayerNorm(n_out)
 
     def forward(self, a: Tensor) -> Tensor:
         """[..., n_in] -> [..., n_out]."""
-        normed: Tensor = self.norm(self.skip(a) + self.gate(F.elu(self.first(a), inplace=True)))
+        inner, *linear_skip = torch.split(self.first(a), self.widths, dim=-1)
+        skip = linear_skip[0] if linear_skip else a
+        normed: Tensor = self.norm(skip + self.gate(F.elu(inner)))
         return normed
 
 
 class GroupedGatedResidual(nn.Module):
-    """G independent gated residual networks at once, without their norms: `a_g + GLU_g(ELU(W_g a_g + b_g))`."""
+    """G independent gated residual networks at once, without their norms: `a_g + GLU_g(ELU(W_g a_g + b_g))`.
+
+    Inside they are half as wide: they run for every stock, step and group, which is where a forward pass spends most.
+    """
 
     def __init__(self, groups: int, hidden: int) -> None:
         super().__init__()
-        self.first = GroupedLinear(groups, hidden, hidden)
-        self.gate = GroupedLinear(groups, hidden, 2 * hidden)
+        self.first = GroupedLinear(groups, hidden, hidden // 2)
+        self.gate = GroupedLinear(groups, hidden // 2, 2 * hidden)
 
     def forward(self, a: Tensor) -> Tensor:
         """[G, M, H] -> [G, M, H]."""

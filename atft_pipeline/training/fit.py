@@ -82,14 +82,12 @@ def fit_fold(
     store = GraphStore(graphs) if settings.model.graph.enabled and graphs is not None else None
     source = BatchSource(cache, store, affine, settings, contract)
     dead = require_live_inputs(_scan(source, fold.train), contract, settings.training.max_dead_share)
-    phases = phases_for(settings, epochs)
     with reproducible(settings.device, where, seed_of(settings.seed, fold.name, "network")):
-        model = build_model(settings, contract).to(where)
         job = Job(
             name=fold.name,
-            model=model,
+            model=build_model(settings, contract).to(where),
             source=source,
-            phases=phases,
+            phases=phases_for(settings, epochs),
             train=fold.train,
             validation=fold.validation,
             settings=settings,
@@ -98,14 +96,16 @@ def fit_fold(
             on_progress=on_progress,
         )
         history = train(job)
-        figures = validate(model, source, fold.validation or fold.train[-SCALE_DAYS:], settings, where)
-    trained = TrainedModel(
+        figures = validate(job.model, source, fold.validation or fold.train[-SCALE_DAYS:], settings, where)
+    if job.checkpoint is not None:
+        job.checkpoint.unlink(missing_ok=True)
+    return TrainedModel(
         name=fold.name,
         settings=settings,
         contract=contract,
         affine=affine,
-        weights={name: tensor.detach().cpu() for name, tensor in model.state_dict().items()},
-        active=tuple(sorted(model.active)),
+        weights={name: tensor.detach().cpu() for name, tensor in job.model.state_dict().items()},
+        active=tuple(sorted(job.model.active)),
         train_days=fold.train,
         stopping_days=fold.validation,
         last_training_label=_last_label(cache, fold, settings).isoformat(),
@@ -114,9 +114,6 @@ def fit_fold(
         figures={name: value for name, value in figures.items() if fold.validation or name.startswith("scale")},
         dead_inputs=tuple(dead),
     )
-    if job.checkpoint is not None:
-        job.checkpoint.unlink(missing_ok=True)
-    return trained
 
 
 def fit_full(

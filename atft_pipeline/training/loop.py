@@ -96,7 +96,8 @@ def train(job: Job) -> list[Record]:
     """
     # 1. Start: fresh, or where a killed run left off -----------------------------------------------------------------
     loss = CompositeLoss(job.settings.loss, job.source.cache.horizons)
-    probe = job.source.batch(job.train[:1]).to(job.device)
+    middle = len(job.train) // 2  # a first day may still have an empty graph
+    probe = job.source.batch(job.train[middle : middle + 1]).to(job.device)
     state, resumed = _resume(job)
     total = sum(phase.epochs for phase in job.phases)
 

@@ -168,10 +168,10 @@ class TrainedModel:
         """Mean weight of each feature family in variable selection over the stocks of `days`: family, weight."""
         import torch
 
-        batch = self._source(cache, graphs).batch(list(days))
+        batch, network = self._source(cache, graphs).batch(list(days)), self.network()
         with torch.inference_mode():
-            weights = self.network()(batch.x, batch.mask, batch.graph, batch.family_mask).selection.mean(dim=0)
-        return pl.DataFrame({"family": list(self.contract.families), "weight": weights.double().tolist()})
+            weights = network(batch.x, batch.mask, batch.graph, batch.family_mask).selection.mean(dim=0)
+        return pl.DataFrame({"family": list(network.group_names), "weight": weights.double().tolist()})
 
     def _source(self, cache: ArrowCache, graphs: pl.DataFrame | None) -> BatchSource:
         from atft_pipeline.training.source import BatchSource

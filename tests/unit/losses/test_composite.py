@@ -189,3 +189,10 @@ def test_a_loss_of_nothing_is_refused() -> None:
         CompositeLoss(LossSettings(horizon_weights=(0.0, 0.0)), HORIZONS)
     with pytest.raises(SettingsError, match="one weight each"):
         CompositeLoss(LossSettings(horizon_weights=(1.0,)), HORIZONS)
+
+
+def test_a_loss_of_forecasts_that_are_missing_is_refused() -> None:
+    batch = labels((30, 20))
+    apex = Prediction(dict(batch.prediction), selection=torch.ones(50, 1))
+    with pytest.raises(SettingsError, match="does not hold"):
+        CompositeLoss(weighted(quantile=1.0), HORIZONS)(apex, batch)

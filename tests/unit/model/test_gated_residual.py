@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 import torch.nn.functional as F
 
@@ -14,14 +15,15 @@ from atft_pipeline.model.gated_residual import (
 )
 
 
-def test_formula() -> None:
-    net = GatedResidual(3, 4, 5)
-    a = torch.randn(7, 3)
-    eta = F.elu(a @ net.first.weight.T + net.first.bias)
+@pytest.mark.parametrize("n_out", [3, 5])
+def test_formula(n_out: int) -> None:
+    """With the input itself as skip, and with a linear one."""
+    net, a = GatedResidual(3, 4, n_out), torch.randn(7, 3)
+    weight, bias = net.first.weight, net.first.bias
+    eta = F.elu(a @ weight[:4].T + bias[:4])
     value, gate = (eta @ net.gate.linear.weight.T + net.gate.linear.bias).chunk(2, dim=-1)
-    skip = net.skip(a)
-    expected = F.layer_norm(skip + value * torch.sigmoid(gate), (5,))
-    torch.testing.assert_close(net(a), expected)
+    skip = a if n_out == 3 else a @ weight[4:].T + bias[4:]
+    torch.testing.assert_close(net(a), F.layer_norm(skip + value * torch.sigmoid(gate), (n_out,)))
 
 
 def test_a_closed_gate_leaves_the_normed_skip() -> None:
