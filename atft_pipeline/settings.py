@@ -396,7 +396,7 @@ def _parse(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        return None if text in ("none", "null") else text
+        return None if text == "null" else text
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:

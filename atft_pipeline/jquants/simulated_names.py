@@ -25,6 +25,9 @@ CLUSTER_SIZES = (4, 5, 6)
 LEADER_MARGIN = 1.6
 """Log trading value by which a leader exceeds its largest follower."""
 
+LEADER_VOLATILITY = 2.6
+"""A leader's moves are the news of its cluster: its volatility is this multiple of what its size would give."""
+
 NEW_SHARE, GONE_SHARE = 0.05, 0.03
 LETTER_CODES_FROM = date(2024, 1, 1)
 """New listings get codes such as 130A0 from here on."""
@@ -122,6 +125,8 @@ def draw_names(n_stocks: int, sessions: Sequence[date], seed: int) -> Names:
     n_gone = min(max(2, round(GONE_SHARE * n_stocks)), len(replaceable))
     leavers = rng.choice(replaceable, n_gone, replace=False)
     gone[leavers] = (np.linspace(0.4, 0.95, n_gone) * len(sessions)).astype(np.int64)
+    risk = _risk(product, log_value, rng)
+    risk["volatility"] = risk["volatility"] * np.where(leader == np.arange(len(codes)), LEADER_VOLATILITY, 1.0)
     return Names(
         codes=tuple(codes),
         product=tuple(product),
@@ -130,7 +135,7 @@ def draw_names(n_stocks: int, sessions: Sequence[date], seed: int) -> Names:
         leader=leader,
         segment=_segments(log_value, listed),
         log_value=log_value,
-        **_risk(product, log_value, rng),
+        **risk,
         listed=listed,
         gone=gone,
     )

@@ -14,7 +14,6 @@ from atft_pipeline.evaluation.evaluate import Evaluation
 from atft_pipeline.settings import load_settings
 from atft_pipeline.training.trained_model import TrainedModel
 from jobs.definitions import defs
-from jobs.home import prepare_home
 from jobs.plan import plan
 from jobs.run import Outcome, run_job
 from resources.currency import asset_name
@@ -22,13 +21,6 @@ from resources.io_manager import LakeResource
 from resources.lake import Lake
 from resources.mlflow_tracking import open_store
 from resources.structure import process_overrides, structure
-
-
-@pytest.fixture(scope="module")
-def outcome() -> Outcome:
-    """One run of everything."""
-    prepare_home(structure().settings)
-    return run_job(defs, "research")
 
 
 @pytest.fixture

@@ -34,9 +34,15 @@ def test_dotted_keys_nested_mappings_and_text_mean_the_same(overrides: dict[str,
 
 
 def test_text_is_read_as_toml() -> None:
-    overrides = {"period.sessions": "none", "period.end": "2024-06-28", "targets.horizons": "[1, 5]"}
+    overrides = {
+        "period.sessions": "null",
+        "model.fan.kind": "none",
+        "period.end": "2024-06-28",
+        "targets.horizons": "[1, 5]",
+    }
     settings = load_settings("demo", overrides, environ=NONE)
     assert settings.period.sessions is None
+    assert settings.model.fan.kind == "none"
     assert settings.period.end == date(2024, 6, 28)
     assert settings.targets.horizons == (1, 5)
 
