@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import date
 
 import polars as pl
@@ -17,7 +18,8 @@ from resources.lake import Lake
 from resources.mlflow_tracking import DAGSTER_URL, MLFLOW_URL
 from resources.structure import Structure
 
-console = Console(highlight=False)
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+"""A log has no width of its own; the tables need this much."""
 
 
 def print_outcome(outcome: Outcome) -> None:

@@ -21,7 +21,7 @@ from atft_pipeline.jquants.sectors import INDUSTRIES
 from atft_pipeline.jquants.simulated_names import Bools, Floats, Ints, Names, stream
 from atft_pipeline.settings import SimulatorSettings
 
-LINEAR, REVERSAL, PEER = 0.0012, 0.26, 0.45
+LINEAR, REVERSAL, PEER = 0.0016, 0.33, 0.35
 REACTION = 5
 """Sessions over which a shock is reversed, and over which followers react; the same amount in each."""
 

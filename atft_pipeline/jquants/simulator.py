@@ -22,7 +22,7 @@ from atft_pipeline.jquants.simulated_statements import earnings_date_rows, state
 from atft_pipeline.jquants.source import require_offered
 from atft_pipeline.settings import SimulatorSettings
 
-VERSION = 3
+VERSION = 4
 """Raised whenever the same settings would give other rows."""
 
 _MARKETS_BEFORE = (("0101", "東証一部"), ("0102", "東証二部"), ("0104", "マザーズ"))
