@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import dagster as dg
 import polars as pl
 
@@ -43,19 +45,25 @@ def targets(
 
 @dg.asset_check(asset=targets, blocking=True)
 def every_realized_label_is_present(lake: LakeResource) -> dg.AssetCheckResult:
-    """A session whose last label day has passed has labels: none is missing for a whole session."""
-    shape = structure()
-    frame = lake.open().scan("targets").collect()
+    """A session has labels as soon as a later session of the interval traded: none is missing for a whole session."""
+    shape, store = structure(), lake.open()
+    frame = store.scan("targets").filter(pl.col("Date") >= shape.start).collect()
+    traded = set(store.scan("daily_bars").filter(pl.col("C").is_not_null()).select("Date").unique().collect()["Date"])
     missing: dict[str, list[str]] = {}
     for horizon in shape.settings.targets.horizons:
-        realized = shape.calendar.shift(shape.as_of, -horizon)
-        days = frame.filter(pl.col("Date").is_between(shape.start, realized)).group_by("Date")
-        empty = days.agg(known=pl.col(f"close_{horizon}").is_not_null().sum()).filter(pl.col("known") == 0)
-        traded = lake.open().scan("daily_bars").filter(pl.col("C").is_not_null()).select("Date").unique().collect()
-        empty = empty.join(traded, on="Date", how="semi")
-        if empty.height:
-            missing[f"close_{horizon}"] = [str(day) for day in empty["Date"].sort().to_list()[:10]]
+        last = shape.calendar.shift(shape.as_of, -horizon)
+        known = frame.group_by("Date").agg(labels=pl.col(f"close_{horizon}").count()).sort("Date")
+        empty = known.filter((pl.col("labels") == 0) & (pl.col("Date") <= last))["Date"]
+        late = [str(day) for day in empty if day in traded and _traded_within(day, horizon, traded)]
+        if late:
+            missing[f"close_{horizon}"] = late[:10]
     return dg.AssetCheckResult(passed=not missing, metadata={"rows": frame.height, "missing": missing})
+
+
+def _traded_within(day: date, horizon: int, traded: set[date]) -> bool:
+    """Whether any session of (day, day + horizon] has a price: an outage of the exchange has none."""
+    calendar = structure().calendar
+    return any(calendar.shift(day, k) in traded for k in range(1, horizon + 1))
 
 
 ASSETS = [targets]

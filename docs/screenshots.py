@@ -40,8 +40,10 @@ def shoot(browser: str, address: str, name: str, size: str) -> None:
     """One picture; pages are given time to draw."""
     with tempfile.TemporaryDirectory() as profile:
         subprocess.run(
-            [browser, *QUIET, f"--user-data-dir={profile}", f"--window-size={size}", "--timeout=20000"]
-            + ["--virtual-time-budget=20000", f"--screenshot={IMAGES / name}", address],
+            [
+                *(browser, *QUIET, f"--user-data-dir={profile}", f"--window-size={size}"),
+                *("--timeout=20000", "--virtual-time-budget=20000", f"--screenshot={IMAGES / name}", address),
+            ],
             check=True,
             capture_output=True,
             timeout=120,

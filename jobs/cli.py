@@ -125,7 +125,7 @@ def show_settings(preset: str, source: Path | None, assignments: tuple[str, ...]
     from resources.structure import process_settings
 
     for key, value in flatten(process_settings().model_dump(mode="json")).items():
-        click.echo(f"{key} = {json.dumps(value)}")
+        click.echo(f"{key} = {json.dumps(value, default=str)}")
 
 
 def fix_structure(preset: str, source: Path | None, assignments: tuple[str, ...]) -> None:

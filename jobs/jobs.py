@@ -5,7 +5,6 @@ from __future__ import annotations
 import dagster as dg
 
 from assets.raw import CALENDAR, DATED
-from assets.stage import months
 from resources.structure import structure
 
 
@@ -25,25 +24,21 @@ research = dg.define_asset_job(
     "research",
     PANEL | EVIDENCE | LIVE,
     description="Everything: data, all folds, baselines, evaluation, promotion, signals. On a change of recipe.",
-    partitions_def=months(),
 )
 nightly_retrain = dg.define_asset_job(
     "nightly_retrain",
     PANEL | FULL_MODEL | LIVE,
     description="Each session's evening: new data, labels that filled in, the live model fitted again, signals.",
-    partitions_def=months(),
 )
 nightly_signals = dg.define_asset_job(
     "nightly_signals",
     DATA | dg.AssetSelection.assets("normalization_stats", "arrow_cache", "graphs", "daily_signals"),
     description="New data and inference by the present champion; no training.",
-    partitions_def=months(),
 )
 backfill = dg.define_asset_job(
     "backfill",
     DATA | dg.AssetSelection.assets("graphs"),
     description="Monthly assets of a range of months, and nothing that is fitted.",
-    partitions_def=months(),
 )
 
 JOBS = [research, nightly_retrain, nightly_signals, backfill]

@@ -6,7 +6,9 @@ registered model, logged as code and safetensors weights.
 
 from __future__ import annotations
 
+import logging
 import math
+import os
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -120,8 +122,10 @@ def store_uri(home: Path) -> str:
 
 
 def _register(client: MlflowClient, home: Path, run_id: str, folder: Path) -> None:
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     import mlflow
 
+    logging.getLogger("mlflow").setLevel(logging.ERROR)
     name = f"atft_{structure().settings.preset}"
     mlflow.set_tracking_uri(store_uri(home))
     with mlflow.start_run(run_id=run_id):

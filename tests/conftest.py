@@ -21,10 +21,13 @@ atexit.register(shutil.rmtree, HOME, ignore_errors=True)
 
 TINY = {
     "store": HOME,
-    "source.simulator.n_codes": 60,
+    "source.simulator.n_codes": 160,
     "source.simulator.n_sessions": 430,
     "period.sessions": 150,
     "folds.n_folds": 2,
+    "targets.horizons": [1, 5],
+    "model.fan.path": 5,
+    "folds.horizon": 5,
     "folds.embargo": 5,
     "folds.holdout": 20,
     "model.window": 8,

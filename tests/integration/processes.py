@@ -11,10 +11,13 @@ ROOT = Path(__file__).resolve().parents[2]
 ATFT = [sys.executable, "-m", "jobs.cli"]
 
 TINY = [
-    "source.simulator.n_codes=40",
+    "source.simulator.n_codes=160",
     "source.simulator.n_sessions=430",
     "period.sessions=150",
     "folds.n_folds=2",
+    "targets.horizons=[1, 5]",
+    "model.fan.path=5",
+    "folds.horizon=5",
     "folds.embargo=5",
     "folds.holdout=20",
     "model.window=8",
@@ -30,7 +33,9 @@ def clean_environment() -> dict[str, str]:
 
 
 def command(store: Path, *arguments: str, settings: list[str] | None = None) -> list[str]:
-    """`atft <arguments>` on the tiny market in a store of its own."""
+    """`atft <arguments>` on the tiny market in a store of its own; `--help` alone takes no settings."""
+    if arguments == ("--help",):
+        return [*ATFT, "--help"]
     given = [f"store={store}", *(TINY if settings is None else settings)]
     return [*ATFT, *arguments, *(part for setting in given for part in ("--set", setting))]
 
