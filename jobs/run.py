@@ -14,15 +14,21 @@ from resources.mlflow_tracking import close_parent
 from resources.progress import reporter
 from resources.structure import structure
 
+ERROR_THEN_WARN = (dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN)
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run did: its plan, its Dagster id (empty when nothing had to be done), and errors by step."""
+    """What a run did: its plan, its Dagster id (empty when nothing had to be done), and what went wrong.
+
+    `failed_checks` are those that block; `warnings` are checks that ask for a look.
+    """
 
     plan: Plan
     run_id: str
     errors: dict[str, str]
     failed_checks: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
 def run_job(defs: dg.Definitions, job: str, *, to: str | None = None, within: tuple[str, str] | None = None) -> Outcome:
@@ -37,7 +43,7 @@ def run_job(defs: dg.Definitions, job: str, *, to: str | None = None, within: tu
         print(f"Run {run_id[:8]} was killed: marked as failed, its slots are free.", flush=True)
     todo = plan(defs, job, LakeResource().open(), shape, shape.settings, to=to, within=within)
     if not todo.reasons:
-        return Outcome(todo, "", {}, ())
+        return Outcome(todo, "", {}, (), ())
     reporter().expect(len(todo.reasons))
     result = defs.resolve_job_def(job).execute_in_process(
         instance=instance,
@@ -48,7 +54,8 @@ def run_job(defs: dg.Definitions, job: str, *, to: str | None = None, within: tu
     )
     reporter().close()
     close_parent(shape.settings.home, result.run_id, succeeded=result.success)
-    return Outcome(todo, result.run_id, _errors(result), _failed_checks(result))
+    blocking, warning = (_failed_checks(result, severity) for severity in ERROR_THEN_WARN)
+    return Outcome(todo, result.run_id, _errors(result), blocking, warning)
 
 
 def _errors(result: dg.ExecuteInProcessResult) -> dict[str, str]:
@@ -64,10 +71,10 @@ def _errors(result: dg.ExecuteInProcessResult) -> dict[str, str]:
     return found
 
 
-def _failed_checks(result: dg.ExecuteInProcessResult) -> tuple[str, ...]:
+def _failed_checks(result: dg.ExecuteInProcessResult, severity: dg.AssetCheckSeverity) -> tuple[str, ...]:
     return tuple(
         f"{check.asset_key.to_user_string()}: {check.check_name}"
         + (f" ({check.description})" if check.description else "")
         for check in result.get_asset_check_evaluations()
-        if not check.passed
+        if not check.passed and check.severity == severity
     )

@@ -16,7 +16,7 @@ from resources.currency import asset_name
 from resources.io_manager import LakeResource
 from resources.lake import Lake
 from resources.mlflow_tracking import DAGSTER_URL, MLFLOW_URL
-from resources.structure import Structure
+from resources.structure import Structure, structure
 
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 """A log has no width of its own; the tables need this much."""
@@ -32,9 +32,13 @@ def print_outcome(outcome: Outcome) -> None:
         console.print(f"[red]{step}[/]: {message}", markup=True, soft_wrap=True)
     for check in outcome.failed_checks:
         console.print(f"[red]check failed[/] {check}", soft_wrap=True)
+    for check in outcome.warnings:
+        console.print(f"[yellow]warning[/] {check}", soft_wrap=True)
     if outcome.errors or outcome.failed_checks:
         console.print("Nothing that failed was committed; what was committed before stays. `atft status` shows it.")
         return
+    for note in structure().notes:
+        console.print(f"[dim]{note}[/]")
     lake = LakeResource().open()
     if lake.manifest("evaluation") is not None:
         evaluation = lake.read("evaluation", None, Evaluation)

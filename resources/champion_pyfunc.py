@@ -18,8 +18,7 @@ class Champion(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
 
         self.model = TrainedModel.load(Path(context.artifacts["model"]))
 
-    # MLflow takes any type of `model_input` but a list for a mistake, so that one has none.
-    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    def predict(self, context: Any, model_input: Any, params: dict[str, Any] | None = None) -> Any:
         """One row per day, stock and horizon: Date, Code, horizon, score."""
         from atft_pipeline.cache import ArrowCache
 

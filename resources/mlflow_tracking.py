@@ -10,6 +10,7 @@ import logging
 import math
 import os
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -128,7 +129,8 @@ def _register(client: MlflowClient, home: Path, run_id: str, folder: Path) -> No
     logging.getLogger("mlflow").setLevel(logging.ERROR)
     name = f"atft_{structure().settings.preset}"
     mlflow.set_tracking_uri(store_uri(home))
-    with mlflow.start_run(run_id=run_id):
+    with mlflow.start_run(run_id=run_id), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # MLflow wants the hint list[...], or warns of its absence
         logged = mlflow.pyfunc.log_model(
             name="model",
             python_model=str(Path(__file__).with_name("champion_pyfunc.py")),

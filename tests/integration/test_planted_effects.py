@@ -57,7 +57,7 @@ def _correlations(market: SimulatedMarket, scores: pl.DataFrame) -> Correlations
     daily = []
     for (day,), group in scores.filter(pl.col("horizon") == HORIZON).group_by("Date", maintain_order=True):
         columns = [place[code] for code in group["Code"]]
-        score, at = group["score"].to_numpy(), row[day]  # type: ignore[index]
+        score, at = group["score"].to_numpy(), row[day]
         daily.append([np.corrcoef(score, part[at, columns])[0, 1] for part in (own, peers)])
     means = np.nanmean(daily, axis=0)
     return Correlations(float(means[0]), float(means[1]))
