@@ -58,6 +58,14 @@ CONTRACT = Contract(
 N_CODES = 40
 CODES = tuple(f"{1000 + 7 * i}0" for i in range(N_CODES))
 SMALL = {
+    # training is fixed here, so that tuning the demo changes no test
+    "training.epochs.baseline": 2,
+    "training.epochs.adaptive_norm": 1,
+    "training.epochs.gat": 2,
+    "training.epochs.finetune": 1,
+    "training.finetune_factor": 0.3,
+    "training.learning_rate": 0.001,
+    "training.patience": 3,
     "model.window": 6,
     "model.hidden": 8,
     "model.graph.heads": 2,

@@ -112,13 +112,14 @@ def test_own_history_finds_the_own_part_and_not_the_peers(market: SimulatedMarke
 def test_who_knows_the_leader_finds_the_peers_part(market: SimulatedMarket, scores: dict[str, Floats]) -> None:
     followers = market.names.follows & (market.names.gone == DEMO.n_sessions)
     peers = expected_from_peers(market, HORIZON)[SCORE_FROM:, followers]
-    assert np.corrcoef(scores["with leader"][:, followers].ravel(), peers.ravel())[0, 1] > 0.45
+    assert np.corrcoef(scores["with leader"][:, followers].ravel(), peers.ravel())[0, 1] > 0.35
 
 
 def test_the_rank_correlation_gains_from_the_leader(market: SimulatedMarket, scores: dict[str, Floats]) -> None:
     realized = forward_returns(market, HORIZON)[SCORE_FROM:]
     own, informed = (mean_rank_ic(scores[name], realized) for name in ("own", "with leader"))
-    assert 0.06 < own < 0.13
+    attainable = mean_rank_ic(expected_own(market, HORIZON)[SCORE_FROM:], realized)
+    assert 0.5 * attainable < own < attainable
     assert informed > own + 0.04
 
 
