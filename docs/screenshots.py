@@ -56,6 +56,7 @@ def main() -> None:
     browser = shutil.which("chromium") or shutil.which("google-chrome")
     if browser is None:
         raise SystemExit("No chromium found: apt-get install --no-install-recommends chromium")
+    IMAGES.mkdir(exist_ok=True)
     atft = Path(sys.executable).with_name("atft")
     ports = ["--dagster-port", str(DAGSTER_PORT), "--mlflow-port", str(MLFLOW_PORT)]
     dagster = f"http://127.0.0.1:{DAGSTER_PORT}"
