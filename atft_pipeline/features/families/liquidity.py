@@ -133,7 +133,7 @@ FEATURES: tuple[Feature, ...] = (
                 name=f"limit_{side}_hit",
                 kind="flag",
                 valid_range=(0.0, 1.0),
-                min_active_share=0.0,
+                min_active_share=0.002,  # a dead flag is found, a calm market of 250 names (.01) passes
                 warmup=RETURN,
                 formula=f"{field} of the source; where it has none: {price} at C_prev {sign} the dated price limit",
             ),

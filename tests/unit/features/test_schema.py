@@ -145,10 +145,15 @@ def test_pandera_refuses_the_same_forms(good: pl.DataFrame, name: str) -> None:
 
 
 def test_what_may_rest(good: pl.DataFrame) -> None:
-    """No halt and no limit hit for a year, 4% of days without spread, one trend for nearly a year: no fault."""
-    assert judge(good.with_columns(zero_trade_days_60=constant(0), limit_up_hit=constant(0))) == []
+    """No halt for a year, 4% of days without spread, one trend for nearly a year: no fault."""
+    assert judge(good.with_columns(zero_trade_days_60=constant(0))) == []
     assert judge(first_days(0.04, constant(0), "macd_line")(good)) == []
     assert judge(first_days(0.98, constant(1), "topix_trend_up")(good)) == []
+
+
+def test_a_limit_flag_that_is_dead_for_a_year_is_found(good: pl.DataFrame) -> None:
+    found = judge(good.with_columns(limit_up_hit=constant(0)))
+    assert {(p.column, p.rule) for p in found} == {("limit_up_hit", "constant"), ("limit_up_hit", "spread")}
 
 
 def test_a_sparse_column_has_its_own_limit(good: pl.DataFrame) -> None:
