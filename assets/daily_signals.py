@@ -11,6 +11,7 @@ from assets.stage import stage, window
 from atft_pipeline.cache import ArrowCache
 from atft_pipeline.champion import Champion
 from atft_pipeline.signals import rank_session
+from resources import display
 from resources.io_manager import LakeResource
 from resources.progress import reporter
 from resources.settings import SettingsResource
@@ -20,7 +21,8 @@ from resources.structure import month_bounds, structure
 @stage(
     group="signals",
     kinds={"pytorch", "polars"},
-    code=("signals.py", "model"),
+    code=("signals.py", "model", "training"),
+    settings=("training.monitor_horizon",),
     partitioned=True,
     append=True,
     ins={
@@ -50,9 +52,8 @@ def daily_signals(
         scored_at=datetime.now(UTC),
         headline=settings.load().training.monitor_horizon,
     )
-    preview = signals.head(10).to_pandas().to_markdown(index=False, floatfmt=".3f")
     context.add_output_metadata(
-        {"session": str(session), "stocks": signals.height, "top": dg.MetadataValue.md(preview)}
+        {"session": str(session), "stocks": signals.height, "top": display.table(signals.head(10))}
     )
     return {str(session): signals}
 

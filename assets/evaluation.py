@@ -10,6 +10,7 @@ from atft_pipeline.cache import ArrowCache
 from atft_pipeline.evaluation.evaluate import Evaluation
 from atft_pipeline.evaluation.fold_table import FoldTable
 from atft_pipeline.training.trained_model import TrainedModel
+from resources import display
 from resources.io_manager import LakeResource
 from resources.progress import reporter
 from resources.settings import SettingsResource
@@ -39,6 +40,7 @@ def evaluation(
 ) -> Evaluation:
     """Metrics per model, horizon, entry and fold with error bars; daily series, deciles, and the HTML report."""
     from atft_pipeline.evaluation.out_of_fold import evaluate_out_of_fold
+    from atft_pipeline.evaluation.plots import cumulative_rank_ic, rank_ic_by_fold
 
     result = evaluate_out_of_fold(
         fold_models,
@@ -52,7 +54,15 @@ def evaluation(
         notes=structure().notes,
         on_progress=reporter().step,
     )
-    context.add_output_metadata(result.headline())
+    facts = result.facts
+    leading = (facts["models"], facts["headline_horizon"], facts["entry"])
+    context.add_output_metadata(
+        {
+            **result.headline(),
+            "cumulative_rank_ic": display.picture(cumulative_rank_ic(result.daily, *leading)),
+            "rank_ic_by_fold": display.picture(rank_ic_by_fold(result.summary, *leading)),
+        }
+    )
     return result
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import polars as pl
@@ -12,11 +12,15 @@ from assets.stage import stage
 from atft_pipeline.cache import ArrowCache
 from atft_pipeline.evaluation.fold_table import FoldTable
 from atft_pipeline.training.trained_model import TrainedModel
+from resources import display
 from resources.compute_device import ComputeDevice
 from resources.io_manager import LakeResource
 from resources.progress import reporter
 from resources.settings import SettingsResource
 from resources.structure import structure
+
+if TYPE_CHECKING:
+    from atft_pipeline.training.fit import FitInputs
 
 FULL = "full"
 CODE = ("model", "losses", "training", "cache", "graphs/store.py", "normalization/affine.py")
@@ -48,20 +52,11 @@ def fold_model(name: str) -> dg.AssetsDefinition:
     ) -> TrainedModel:
         from atft_pipeline.training.fit import fit_fold
 
-        return _described(
-            context,
-            fit_fold(
-                arrow_cache,
-                graphs.collect(),
-                normalization_stats.collect(),
-                next(fold for fold in purged_folds.folds if fold.name == name),
-                structure().contract,
-                settings.load(),
-                device.resolve(settings.load().device).name,
-                checkpoint_dir=lake.open().checkpoints(f"fold_models/{name}"),
-                on_progress=reporter().step,
-            ),
-        )
+        inputs = fit_inputs(settings, device, arrow_cache, graphs, normalization_stats)
+        fold = next(fold for fold in purged_folds.folds if fold.name == name)
+        fitted = fit_fold(inputs, fold, checkpoint_dir=lake.open().checkpoints(f"fold_models/{name}"))
+        context.add_output_metadata(about(fitted))
+        return fitted
 
     return model
 
@@ -89,34 +84,46 @@ def full_model(
     """The model that goes live: every session with a realized label, epochs as the folds found best, no stopping."""
     from atft_pipeline.training.fit import fit_full
 
-    return _described(
-        context,
-        fit_full(
-            arrow_cache,
-            graphs.collect(),
-            normalization_stats.collect(),
-            [fold_models[name] for name in structure().fold_names],
-            structure().start,
-            structure().contract,
-            settings.load(),
-            device.resolve(settings.load().device).name,
-            checkpoint_dir=lake.open().checkpoints(f"fold_models/{FULL}"),
-            on_progress=reporter().step,
-        ),
+    inputs = fit_inputs(settings, device, arrow_cache, graphs, normalization_stats)
+    models = [fold_models[name] for name in structure().fold_names]
+    fitted = fit_full(inputs, models, structure().start, checkpoint_dir=lake.open().checkpoints(f"fold_models/{FULL}"))
+    context.add_output_metadata(about(fitted))
+    return fitted
+
+
+def fit_inputs(
+    settings: SettingsResource,
+    device: ComputeDevice,
+    arrow_cache: ArrowCache,
+    graphs: pl.LazyFrame,
+    normalization_stats: pl.LazyFrame,
+) -> FitInputs:
+    """What fold models and the full model share."""
+    from atft_pipeline.training.fit import FitInputs
+
+    values = settings.load()
+    return FitInputs(
+        arrow_cache,
+        graphs.collect(),
+        normalization_stats.collect(),
+        structure().contract,
+        values,
+        device.resolve(values.device).name,
+        on_progress=reporter().step,
     )
 
 
-def _described(context: dg.AssetExecutionContext, model: TrainedModel) -> TrainedModel:
-    """Adds what a reader of the asset's page looks for: sessions, epochs, the curve."""
-    context.add_output_metadata(
-        {
-            "training_sessions": len(model.train_days),
-            "last_training_label": str(model.last_training_label),
-            "parameters": model.n_parameters,
-            **model.headline(),
-        }
-    )
-    return model
+def about(model: TrainedModel) -> dict[str, Any]:
+    """What a reader of a model's page looks for: sessions, epochs, the curve."""
+    from atft_pipeline.evaluation.plots import training_curves
+
+    return {
+        "training_sessions": len(model.train_days),
+        "last_training_label": str(model.last_training_label),
+        "parameters": model.n_parameters,
+        **model.headline(),
+        "training": display.picture(training_curves(model.training_curve())),
+    }
 
 
 def sound_check(name: str) -> dg.AssetChecksDefinition:

@@ -9,6 +9,7 @@ from assets.stage import stage, warm
 from atft_pipeline.calendar import TradingCalendar
 from atft_pipeline.graphs.series import graphs_for_sessions
 from atft_pipeline.graphs.summary import summarize_graphs
+from resources import display
 from resources.io_manager import LakeResource
 from resources.progress import reporter
 from resources.settings import SettingsResource
@@ -32,6 +33,8 @@ def graphs(
     universe: pl.LazyFrame,
 ) -> pl.DataFrame:
     """Directed edges by as-of date, keyed by Code: correlated residual returns up to that close, and sectors."""
+    from atft_pipeline.evaluation.plots import degree_bars
+
     start, end = structure().days_of(context.partition_keys)
     start = max(start, structure().start.replace(day=1))  # before, the window is not full and nothing is trained
     calendar = TradingCalendar.from_frame(trading_calendar.collect())
@@ -53,7 +56,7 @@ def graphs(
             "isolated_share": summary.isolated_share,
             "survival_5_sessions": summary.survival_5,
             "survival_60_sessions": summary.survival_60,
-            "degree_histogram": {str(degree): count for degree, count in enumerate(summary.degree_histogram)},
+            "degrees": display.picture(degree_bars(summary.degree_histogram)),
         }
     )
     return edges

@@ -8,6 +8,7 @@ import polars as pl
 from assets.stage import stage
 from atft_pipeline.calendar import TradingCalendar
 from atft_pipeline.evaluation.fold_table import FoldTable
+from resources import display
 from resources.io_manager import LakeResource
 from resources.settings import SettingsResource
 from resources.structure import structure
@@ -23,6 +24,8 @@ def purged_folds(
     context: dg.AssetExecutionContext, settings: SettingsResource, trading_calendar: pl.LazyFrame
 ) -> FoldTable:
     """Dates of each purged fold. Boundaries are dates: later sessions belong to no fold until the table is cut anew."""
+    from atft_pipeline.evaluation.plots import fold_timeline
+
     shape = structure()
     calendar = TradingCalendar.from_frame(trading_calendar.collect())
     sessions = calendar.between(shape.start, shape.as_of)
@@ -32,7 +35,8 @@ def purged_folds(
         {
             "folds": len(table.folds),
             "holdout_sessions": len(table.holdout),
-            "table": dg.MetadataValue.md(table.to_frame().to_pandas().to_markdown(index=False)),
+            "table": display.table(table.to_frame()),
+            "timeline": display.picture(fold_timeline(table)),
         }
     )
     return table

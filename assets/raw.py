@@ -44,8 +44,10 @@ def endpoint_asset(endpoint: Endpoint) -> dg.AssetsDefinition:
         description=f"`{endpoint.path}` as received, typed. Months by {endpoint.date_column}."
         f" Known {endpoint.published}.",
     )
-    def rows(context: dg.AssetExecutionContext, market_data: MarketData) -> pl.DataFrame:
-        typed = market_data.fetch(endpoint.name, *structure().days_of(context.partition_keys))
+    def rows(context: dg.AssetExecutionContext, lake: LakeResource, market_data: MarketData) -> pl.DataFrame:
+        start, end = structure().days_of(context.partition_keys)
+        held = lake.open().held(endpoint.name, context.partition_keys)
+        typed = market_data.fetch(endpoint.name, start, end, held)
         context.add_output_metadata(
             {"failed_casts": sum(typed.failed_casts.values()), "unknown_columns": list(typed.unknown_columns)}
         )

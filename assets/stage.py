@@ -18,8 +18,8 @@ from typing import Any, get_type_hints
 
 import dagster as dg
 
-from resources.currency import ENDPOINT_METADATA, SETTINGS_METADATA, asset_name, shift_month
-from resources.io_manager import APPEND_METADATA, DATE_METADATA
+from resources.currency import APPEND_METADATA, ENDPOINT_METADATA, SETTINGS_METADATA, asset_name, shift_month
+from resources.io_manager import DATE_METADATA
 from resources.process_tuning import tune_process
 from resources.progress import reporter
 from resources.structure import structure

@@ -7,6 +7,7 @@ import polars as pl
 
 from assets.stage import stage, warm
 from atft_pipeline.features.universe import build_universe
+from resources import display
 from resources.io_manager import LakeResource
 from resources.settings import SettingsResource
 from resources.structure import structure
@@ -46,7 +47,7 @@ def universe(
             "median_stocks_per_session": float(
                 frame.filter("in_universe").group_by("Date").len()["len"].median() or 0  # type: ignore[arg-type]
             ),
-            "exclusions": dg.MetadataValue.md(_as_markdown(reasons)),
+            "exclusions": display.table(reasons.rename({"count": "stock-days"})),
             "stretched_master": shape.source.stretched_master,
         }
     )
@@ -63,11 +64,6 @@ def every_session_has_stocks(lake: LakeResource) -> dg.AssetCheckResult:
         passed=thin.is_empty() and counts.height > 0,
         metadata={"sessions": counts.height, "thin_sessions": [str(day) for day in thin["Date"].sort().to_list()[:20]]},
     )
-
-
-def _as_markdown(reasons: pl.DataFrame) -> str:
-    lines = [f"| {reason} | {count:,} |" for reason, count in reasons.iter_rows()]
-    return "\n".join(["| reason | stock-days |", "|---|---:|", *lines])
 
 
 ASSETS = [universe]

@@ -19,6 +19,7 @@ from assets import (
     targets,
     universe,
 )
+from assets.currency_checks import currency_checks
 from jobs.jobs import JOBS
 from jobs.schedules import SCHEDULES
 from jobs.sensors import SENSORS
@@ -48,7 +49,7 @@ settings, lake, tracking = SettingsResource(), LakeResource(), MLflowTracking()
 
 defs = dg.Definitions(
     assets=[asset for stage in STAGES for asset in stage.ASSETS],
-    asset_checks=[check for stage in STAGES for check in stage.CHECKS],
+    asset_checks=[check for stage in STAGES for check in (*stage.CHECKS, *currency_checks(stage.ASSETS))],
     jobs=JOBS,
     schedules=SCHEDULES,
     sensors=SENSORS,

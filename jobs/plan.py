@@ -12,8 +12,7 @@ from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGra
 from assets.stage import months
 from atft_pipeline.errors import SettingsError
 from atft_pipeline.settings import Settings
-from resources.currency import asset_name, provenance, upstream_partitions
-from resources.io_manager import APPEND_METADATA
+from resources.currency import asset_name, difference, judged_partitions, upstream_partitions
 from resources.lake import Lake
 from resources.structure import Structure
 
@@ -84,16 +83,13 @@ def _why(
     stale: dict[AssetKey, set[str]],
 ) -> tuple[str, set[str]]:
     """Why an asset is made again, and for which months; an empty reason when it is current."""
-    node = graph.get(key)
-    parents = sorted(parent for parent in node.parent_keys if parent in reasons)
-    if not node.is_partitioned:
-        if parents:
-            return f"{asset_name(parents[0])} is made again", set()
-        return _difference(graph, lake, structure, settings, key, None), set()
-    months_of_asset = wanted[-1:] if node.metadata.get(APPEND_METADATA) else wanted
+    parents = sorted(parent for parent in graph.get(key).parent_keys if parent in reasons)
     which: set[str] = set()
     reason = ""
-    for month in months_of_asset:
+    for month in judged_partitions(graph, key, wanted):
+        if month is None:
+            made = f"{asset_name(parents[0])} is made again" if parents else ""
+            return made or difference(graph, lake, structure, settings, key, None), which
         for parent in parents:
             changed = stale[parent] or set(wanted)
             if (
@@ -103,29 +99,11 @@ def _why(
                 which.add(month)
                 reason = reason or f"{asset_name(parent)} is made again"
         if month not in which:
-            difference = _difference(graph, lake, structure, settings, key, month)
-            if difference:
+            differs = difference(graph, lake, structure, settings, key, month)
+            if differs:
                 which.add(month)
-                reason = reason or difference
+                reason = reason or differs
     return reason, which
-
-
-def _difference(
-    graph: BaseAssetGraph,  # type: ignore[type-arg]
-    lake: Lake,
-    structure: Structure,
-    settings: Settings,
-    key: AssetKey,
-    partition: str | None,
-) -> str:
-    name = asset_name(key)
-    manifest = lake.manifest(name, partition)
-    if manifest is None:
-        return "never made"
-    expected = provenance(graph, lake, structure, settings, key, partition)
-    if lake.is_current(name, partition, expected):
-        return ""
-    return ", ".join(expected.differences(manifest.provenance)) or "its files are damaged"
 
 
 def _up_to(

@@ -88,7 +88,7 @@ def _top(lake: Lake) -> Table:
     """The first ten names of the latest session."""
     signals = lake.scan("daily_signals").collect()
     session: date = max(signals["Date"].to_list())
-    table = Table(title=f"Top 10 of {session}, for the next open", title_justify="left")
+    table = Table(title=f"Top 10 of {session}, for the next open", title_justify="left", min_width=44)
     for column in ("rank", "code", "name", "score"):
         table.add_column(column, justify="right" if column in ("rank", "score") else "left")
     for row in signals.filter(pl.col("Date") == session).sort("rank").head(10).iter_rows(named=True):

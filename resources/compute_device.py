@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from atft_pipeline.errors import DeviceError
-from atft_pipeline.settings import DeviceSettings
+from atft_pipeline.sections import DeviceSettings
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import dagster as dg
 from dagster import AssetKey
@@ -13,6 +13,7 @@ from resources.lake import Lake
 from resources.manifest import Provenance
 from resources.structure import Structure, month_bounds
 
+APPEND_METADATA = "atft/append"
 SETTINGS_METADATA = "atft/settings"
 ENDPOINT_METADATA = "atft/endpoint"
 
@@ -75,3 +76,34 @@ def upstream_partitions(
         (mapping.start_offset, mapping.end_offset) if isinstance(mapping, dg.TimeWindowPartitionMapping) else (0, 0)
     )
     return [shift_month(partition, n) for n in range(back, ahead + 1)]
+
+
+def difference(
+    graph: BaseAssetGraph,  # type: ignore[type-arg]
+    lake: Lake,
+    structure: Structure,
+    settings: Settings,
+    key: AssetKey,
+    partition: str | None,
+) -> str:
+    """Why a committed artefact is not what would be made now, in words; empty when it is current."""
+    name = asset_name(key)
+    manifest = lake.manifest(name, partition)
+    if manifest is None:
+        return "never made"
+    expected = provenance(graph, lake, structure, settings, key, partition)
+    if lake.is_current(name, partition, expected):
+        return ""
+    return ", ".join(expected.differences(manifest.provenance)) or "its files are damaged"
+
+
+def judged_partitions(
+    graph: BaseAssetGraph,  # type: ignore[type-arg]
+    key: AssetKey,
+    months: Sequence[str],
+) -> Sequence[str | None]:
+    """Of the given months those that can be out of date: what is only ever appended to is judged by its latest."""
+    node = graph.get(key)
+    if not node.is_partitioned:
+        return [None]
+    return months[-1:] if node.metadata.get(APPEND_METADATA) else months

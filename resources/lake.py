@@ -149,6 +149,12 @@ class Lake:
             )
         return self._scan_files(asset, [*present])
 
+    def held(self, asset: str, partitions: Sequence[str]) -> pl.DataFrame | None:
+        """What a run over `partitions` is about to replace: a table of those committed and whole, None without any."""
+        manifests = [self.manifest(asset, key) for key in partitions]
+        whole = [manifest.partition for manifest in manifests if manifest is not None and self._is_whole(manifest)]
+        return self._scan_files(asset, whole).collect() if whole else None
+
     def file(self, asset: str, partition: str | None, name: str = "") -> Path:
         """Where one file of the committed version lies, or its folder; for showing to people and other systems."""
         return self._version(self._verified(asset, partition)) / name

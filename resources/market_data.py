@@ -8,6 +8,7 @@ import dagster as dg
 import polars as pl
 
 from atft_pipeline.jquants.endpoints import ENDPOINTS
+from atft_pipeline.jquants.first_fetch import stamp_first_fetch
 from atft_pipeline.jquants.wire import TypedRows, to_typed
 from resources.structure import structure
 
@@ -19,12 +20,12 @@ class MarketData(dg.ConfigurableResource):  # type: ignore[type-arg]
         """Every day of the period, and of the year to come where known, with its HolDiv."""
         return structure().source.calendar().filter(pl.col("Date") >= structure().data_start)
 
-    def fetch(self, endpoint: str, start: date, end: date) -> TypedRows:
-        """Typed rows of [start, end] with `fetched_at`.
+    def fetch(self, endpoint: str, start: date, end: date, held: pl.DataFrame | None) -> TypedRows:
+        """Typed rows of [start, end] with `fetched_at`; rows that are `held` unchanged keep the time they came with.
 
         Raises:
             EndpointMissing: the source does not offer the endpoint.
         """
         rows = to_typed(structure().source.fetch(endpoint, start, end), ENDPOINTS[endpoint])
-        stamp = pl.lit(datetime.now(UTC)).dt.cast_time_unit("us").alias("fetched_at")
-        return TypedRows(rows.frame.with_columns(stamp), rows.failed_casts, rows.unknown_columns)
+        stamped = stamp_first_fetch(rows.frame, held, datetime.now(UTC))
+        return TypedRows(stamped, rows.failed_casts, rows.unknown_columns)

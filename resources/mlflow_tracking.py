@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+import polars as pl
 
 from atft_pipeline.settings import Settings, flatten
 from resources.manifest import Manifest
@@ -63,11 +64,11 @@ class MLflowTracking(dg.ConfigurableResource):  # type: ignore[type-arg]
         if manifests[-1].rows is not None:
             metrics["rows"] = float(sum(m.rows or 0 for m in manifests))
         _log_metrics(client, run.info.run_id, metrics)
-        for name, points in _curves(value).items():
-            _log_curve(client, run.info.run_id, name, points)
+        if hasattr(value, "training_curve"):
+            _log_curves(client, run.info.run_id, value.training_curve())
         client.set_terminated(run.info.run_id, "FINISHED")
         if getattr(value, "promoted", False):
-            _register(client, home, run.info.run_id, folder / "model")
+            register_champion(home, run.info.run_id, folder / "model")
         return f"{MLFLOW_URL}/#/experiments/{experiment}/runs/{run.info.run_id}"
 
     def _parent(self, client: MlflowClient, experiment: str, dagster_run_id: str) -> str:
@@ -108,6 +109,7 @@ def open_store(home: Path) -> tuple[MlflowClient, str]:
     """Client and experiment id of a preset's store: SQLite beside the lake, artefacts in a folder beside it."""
     from mlflow.tracking import MlflowClient
 
+    logging.getLogger("mlflow").setLevel(logging.WARNING)  # tables that it creates are no news
     folder = (home / "mlflow").resolve()
     folder.mkdir(parents=True, exist_ok=True)
     client = MlflowClient(tracking_uri=store_uri(home))
@@ -122,23 +124,33 @@ def store_uri(home: Path) -> str:
     return f"sqlite:///{(home / 'mlflow' / 'mlflow.db').resolve()}"
 
 
-def _register(client: MlflowClient, home: Path, run_id: str, folder: Path) -> None:
+def register_champion(home: Path, run_id: str, folder: Path) -> str:
+    """Log a model of `folder` with a run, as code and safetensors, and give it the alias; returns its address."""
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    import mlflow
+    with warnings.catch_warnings():  # on import MLflow warns of the type hints of its own classes
+        warnings.filterwarnings("ignore", ".*inferred as AnyType", UserWarning)
+        import mlflow.pyfunc
 
-    logging.getLogger("mlflow").setLevel(logging.ERROR)
-    name = f"atft_{structure().settings.preset}"
+    client, _ = open_store(home)
+    name = registered_model()
     mlflow.set_tracking_uri(store_uri(home))
-    with mlflow.start_run(run_id=run_id), warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # MLflow wants the hint list[...], or warns of its absence
+    with mlflow.start_run(run_id=run_id):
         logged = mlflow.pyfunc.log_model(
             name="model",
             python_model=str(Path(__file__).with_name("champion_pyfunc.py")),
             artifacts={"model": str(folder)},
             pip_requirements=["atft-pipeline"],
-            registered_model_name=name,
         )
-    client.set_registered_model_alias(name, CHAMPION_ALIAS, logged.registered_model_version)
+    if not client.search_registered_models(f"name = '{name}'"):
+        client.create_registered_model(name)
+    version = client.create_model_version(name, logged.model_uri, run_id, model_id=logged.model_id)
+    client.set_registered_model_alias(name, CHAMPION_ALIAS, version.version)
+    return f"models:/{name}@{CHAMPION_ALIAS}"
+
+
+def registered_model() -> str:
+    """Name of the preset's registered model."""
+    return f"atft_{structure().settings.preset}"
 
 
 def _numbers(metadata: Mapping[str, Any]) -> dict[str, float]:
@@ -150,20 +162,22 @@ def _numbers(metadata: Mapping[str, Any]) -> dict[str, float]:
     }
 
 
-def _curves(value: Any) -> dict[str, list[float]]:
-    return value.curves() if hasattr(value, "curves") else {}
-
-
 def _log_metrics(client: MlflowClient, run_id: str, metrics: Mapping[str, float]) -> None:
     from mlflow.entities import Metric
 
     client.log_batch(run_id, metrics=[Metric(name, value, 0, 0) for name, value in sorted(metrics.items())])
 
 
-def _log_curve(client: MlflowClient, run_id: str, name: str, points: Sequence[float]) -> None:
+def _log_curves(client: MlflowClient, run_id: str, curve: pl.DataFrame) -> None:
+    """Every number of a table with a column `epoch`, as metrics by epoch."""
     from mlflow.entities import Metric
 
-    entries = [Metric(name, point, 0, step) for step, point in enumerate(points) if math.isfinite(point)]
+    entries = [
+        Metric(name, value, 0, row["epoch"])
+        for row in curve.iter_rows(named=True)
+        for name, value in row.items()
+        if name != "epoch" and isinstance(value, float) and math.isfinite(value)
+    ]
     client.log_batch(run_id, metrics=entries)
 
 

@@ -15,7 +15,7 @@ import polars as pl
 
 from atft_pipeline.errors import EvaluationError
 from atft_pipeline.evaluation.splits import Fold, PurgedKFold, purge
-from atft_pipeline.settings import FoldSettings
+from atft_pipeline.sections import FoldSettings
 
 FILE = "fold_table.json"
 HOLDOUT = "holdout"

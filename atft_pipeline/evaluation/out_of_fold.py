@@ -52,28 +52,15 @@ def evaluate_out_of_fold(
     result = evaluate(together, targets, volatility, settings, on_progress)
     extras = ReportExtras(
         fold_table=folds,
-        history=pl.concat([training_curve(fold, model) for fold, model in sorted(models.items())]),
+        history=pl.concat(
+            [model.training_curve().with_columns(fold=pl.lit(fold)) for fold, model in sorted(models.items())]
+        ),
         selection=pl.concat(
             [models[fold.name].selection_weights(cache, graphs, fold.test[-SELECTION_DAYS:]) for fold in folds.folds]
         ),
         notes=tuple(notes),
     )
     return result.with_report(render_report(result, extras))
-
-
-def training_curve(fold: str, model: TrainedModel) -> pl.DataFrame:
-    """One row per epoch over all phases: fold, epoch, train_loss, validation_rank_ic of the monitored horizon."""
-    name = f"rank_ic_{model.settings.training.monitor_horizon}"
-    epochs = [record for record in model.history if "loss" in record]
-    return pl.DataFrame(
-        {
-            "fold": [fold] * len(epochs),
-            "epoch": list(range(1, len(epochs) + 1)),
-            "train_loss": [record["loss"] for record in epochs],
-            "validation_rank_ic": [record.get(name) for record in epochs],
-        },
-        schema={"fold": pl.String, "epoch": pl.Int64, "train_loss": pl.Float64, "validation_rank_ic": pl.Float64},
-    )
 
 
 def predict_out_of_fold(

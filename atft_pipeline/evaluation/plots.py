@@ -8,8 +8,9 @@ from datetime import date
 import numpy as np
 import polars as pl
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from atft_pipeline.evaluation.drawing import (
+from atft_pipeline.drawing import (
     MUTED,
     ROLES,
     SERIES,
@@ -19,7 +20,6 @@ from atft_pipeline.evaluation.drawing import (
     legend,
     new_figure,
     style,
-    to_png,
 )
 from atft_pipeline.evaluation.fold_table import HOLDOUT, FoldTable
 from atft_pipeline.evaluation.summary import OUT_OF_FOLD
@@ -46,11 +46,6 @@ def fold_timeline(table: FoldTable) -> Figure:
             axes.plot([], [], color=ROLES[role], linewidth=7, solid_capstyle="butt", label=role)
         legend(axes, 4)
     return figure
-
-
-def plot(table: FoldTable) -> bytes:
-    """The fold timeline as PNG."""
-    return to_png(fold_timeline(table))
 
 
 def cumulative_rank_ic(daily: pl.DataFrame, models: Sequence[str], horizon: int, entry: str) -> Figure:
@@ -113,21 +108,36 @@ def rank_ic_by_fold(summary: pl.DataFrame, models: Sequence[str], horizon: int, 
 
 
 def training_curves(history: pl.DataFrame) -> Figure:
-    """Loss and validation RankIC by epoch, one line per fold; columns fold, epoch, train_loss, validation_rank_ic."""
+    """Loss by epoch, and beside it the validation RankIC where there was validation; one line per fold.
+
+    Columns fold, epoch, train_loss, validation_rank_ic.
+    """
+    panels = {"train_loss": "training loss", "validation_rank_ic": "validation RankIC"}
+    shown = [column for column in panels if history[column].is_not_null().any()]
     with style():
         figure = Figure(figsize=(8.6, 2.7), layout="constrained")
-        left, right = figure.subplots(1, 2)
-        for axes, column, label in (
-            (left, "train_loss", "training loss"),
-            (right, "validation_rank_ic", "validation RankIC"),
-        ):
+        grid = figure.subplots(1, len(shown), squeeze=False)[0]
+        for axes, column in zip(grid, shown, strict=True):
             for number, fold in enumerate(history["fold"].unique().sort()):
                 rows = history.filter(pl.col("fold") == fold).sort("epoch")
                 axes.plot(rows["epoch"], rows[column], color=colour(number), lw=1.6, marker="o", ms=3, label=fold)
             axes.set_xlabel("epoch")
-            axes.set_ylabel(label)
-            axes.xaxis.get_major_locator().set_params(integer=True)
-        legend(left, 3)
+            axes.set_ylabel(panels[column])
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        legend(grid[0], 3)
+    return figure
+
+
+def degree_bars(histogram: Sequence[int]) -> Figure:
+    """How many neighbours a stock has: share of (graph, stock) by degree; the bar at 0 is isolated."""
+    shares = np.array(histogram, dtype=np.float64) / max(1, sum(histogram))
+    with style():
+        figure, axes = new_figure(height=2.4)
+        axes.bar(np.arange(len(shares)), shares, color=SERIES[0], width=0.8)
+        axes.set_xlabel("neighbours")
+        axes.set_ylabel("share of stocks")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(visible=False, axis="x")
     return figure
 
 

@@ -23,7 +23,7 @@ from atft_pipeline.evaluation.metrics import (
     sharpe_ratio,
 )
 from atft_pipeline.evaluation.metrics.series import SESSIONS_PER_YEAR
-from atft_pipeline.settings import EvaluationSettings
+from atft_pipeline.sections import EvaluationSettings
 
 FILE = "promotion.json"
 MIN_COVERAGE = 0.95

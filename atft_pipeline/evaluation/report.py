@@ -12,8 +12,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from atft_pipeline.drawing import to_svg
 from atft_pipeline.evaluation import plots
-from atft_pipeline.evaluation.drawing import to_svg
 from atft_pipeline.evaluation.evaluate import RIDGE, Evaluation
 from atft_pipeline.evaluation.fold_table import HOLDOUT, FoldTable
 from atft_pipeline.evaluation.report_text import (

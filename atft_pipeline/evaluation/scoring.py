@@ -14,7 +14,8 @@ from atft_pipeline.errors import EvaluationError
 from atft_pipeline.evaluation.metrics import information_coefficient, is_constant, rank_ic, residual_rank_ic, scale
 from atft_pipeline.evaluation.panel import dense
 from atft_pipeline.evaluation.portfolio import decile_returns, long_short_weights, tranche_returns
-from atft_pipeline.settings import EvaluationSettings, Settings
+from atft_pipeline.sections import EvaluationSettings
+from atft_pipeline.settings import Settings
 
 Array = NDArray[np.float64]
 Progress = Callable[[str, int, int], None]

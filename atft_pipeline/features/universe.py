@@ -21,7 +21,7 @@ from atft_pipeline.calendar import TradingCalendar
 from atft_pipeline.errors import ContractError
 from atft_pipeline.features.panel import grid
 from atft_pipeline.features.windows import Array, lag, window_age, window_mean, window_median
-from atft_pipeline.settings import UniverseSettings
+from atft_pipeline.sections import UniverseSettings
 
 WINDOW = 60
 """Sessions over which traded value is judged; a stock without a single bar in as many is not listed any more."""

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from atft_pipeline.errors import GraphError
 from atft_pipeline.graphs.correlation import strongest_pairs, weighted_correlation
 from atft_pipeline.graphs.edges import EDGE_FEATURES, edge_features
-from atft_pipeline.settings import GraphSettings
+from atft_pipeline.sections import GraphSettings
 
 Floats = npt.NDArray[np.float64]
 

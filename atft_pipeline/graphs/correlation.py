@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from atft_pipeline.settings import GraphSettings
+from atft_pipeline.sections import GraphSettings
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

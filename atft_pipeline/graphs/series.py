@@ -14,7 +14,7 @@ from atft_pipeline.features.panel import grid
 from atft_pipeline.graphs.build import Graph, build_graph
 from atft_pipeline.graphs.edges import EDGE_FEATURES
 from atft_pipeline.graphs.residual import market_residual
-from atft_pipeline.settings import GraphSettings
+from atft_pipeline.sections import GraphSettings
 
 VALUE_SESSIONS = 60
 """Sessions over which the median trading value of a stock is taken."""

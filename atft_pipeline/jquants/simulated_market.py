@@ -12,7 +12,7 @@ from atft_pipeline.jquants.simulated_calendar import calendar_frame, sessions_un
 from atft_pipeline.jquants.simulated_names import Names, draw_names
 from atft_pipeline.jquants.simulated_prices import Tape, print_tape
 from atft_pipeline.jquants.simulated_returns import Latent, draw_latent
-from atft_pipeline.settings import SimulatorSettings
+from atft_pipeline.sections import SimulatorSettings
 
 
 class SimulatedMarket:

@@ -19,7 +19,7 @@ from scipy.special import ndtri
 
 from atft_pipeline.jquants.sectors import INDUSTRIES
 from atft_pipeline.jquants.simulated_names import Bools, Floats, Ints, Names, stream
-from atft_pipeline.settings import SimulatorSettings
+from atft_pipeline.sections import SimulatorSettings
 
 LINEAR, REVERSAL, PEER = 0.0016, 0.33, 0.35
 REACTION = 5

@@ -20,7 +20,7 @@ from atft_pipeline.jquants.simulated_names import Ints, Names
 from atft_pipeline.jquants.simulated_rows import SECTIONS_RENAMED, wire_columns
 from atft_pipeline.jquants.simulated_statements import earnings_date_rows, statement_rows
 from atft_pipeline.jquants.source import require_offered
-from atft_pipeline.settings import SimulatorSettings
+from atft_pipeline.sections import SimulatorSettings
 
 VERSION = 4
 """Raised whenever the same settings would give other rows."""

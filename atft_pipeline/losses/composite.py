@@ -18,7 +18,7 @@ from atft_pipeline.losses.quantile import quantile_rows
 from atft_pipeline.losses.rank_ic import rank_ic_rows
 from atft_pipeline.losses.sharpe import portfolio_returns, sharpe_of_days
 from atft_pipeline.model.prediction import Prediction
-from atft_pipeline.settings import LossSettings
+from atft_pipeline.sections import LossSettings
 
 N_PARTNERS = 128
 

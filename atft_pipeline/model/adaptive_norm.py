@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from atft_pipeline.errors import ModelError
 from atft_pipeline.model.fan import frequency_split
-from atft_pipeline.settings import FanSettings
+from atft_pipeline.sections import FanSettings
 
 EPSILON = 1e-5
 

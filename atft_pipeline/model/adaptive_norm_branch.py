@@ -12,7 +12,7 @@ from atft_pipeline.errors import ModelError
 from atft_pipeline.model.adaptive_norm import AdaptiveNorm, PathPredictor
 from atft_pipeline.model.layout import InputLayout
 from atft_pipeline.model.variable_selection import Candidates, GroupBank
-from atft_pipeline.settings import ModelSettings
+from atft_pipeline.sections import ModelSettings
 
 NORM_GROUPS = ("adaptive_norm_main", "adaptive_norm_residual")
 

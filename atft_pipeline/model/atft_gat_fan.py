@@ -15,7 +15,7 @@ from atft_pipeline.model.layout import InputLayout
 from atft_pipeline.model.prediction import Prediction
 from atft_pipeline.model.temporal_encoder import TemporalEncoder
 from atft_pipeline.model.variable_selection import GroupBank, VariableSelection
-from atft_pipeline.settings import ModelSettings
+from atft_pipeline.sections import ModelSettings
 
 
 class AtftGatFan(nn.Module):

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from atft_pipeline.errors import ModelError
-from atft_pipeline.settings import HeadSettings
+from atft_pipeline.sections import HeadSettings
 
 
 class Scaled(nn.Module):

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import torch
 
-from atft_pipeline.settings import DeviceSettings
+from atft_pipeline.sections import DeviceSettings
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from statistics import median_high
@@ -20,7 +21,8 @@ from atft_pipeline.features.contract import Contract
 from atft_pipeline.graphs.store import GraphStore
 from atft_pipeline.model.build import build_model
 from atft_pipeline.normalization.affine import Affine, fit_affine
-from atft_pipeline.settings import PhaseEpochs, Settings
+from atft_pipeline.sections import PhaseEpochs
+from atft_pipeline.settings import Settings
 from atft_pipeline.training.batch import Batch
 from atft_pipeline.training.determinism import reproducible
 from atft_pipeline.training.diagnostics import require_live_inputs
@@ -41,18 +43,31 @@ SCALE_DAYS = 20
 Progress = Callable[[str, int, int], None]
 
 
+@dataclass(frozen=True)
+class FitInputs:
+    """What all fits of a run share.
+
+    Attributes:
+        cache: features, targets and masks; every day of a fold needs `model.window` - 1 sessions before it.
+        graphs: the `graphs` table; may be None only if `model.graph.enabled` is false.
+        stats: the `normalization_stats` table.
+        contract: of the cache.
+        settings: sections `seed`, `model`, `loss`, `training`, `device`, `targets`, `folds`.
+        device: torch's name of the device.
+        on_progress: called with (label, done, total) after each epoch.
+    """
+
+    cache: ArrowCache
+    graphs: pl.DataFrame | None
+    stats: pl.DataFrame
+    contract: Contract
+    settings: Settings
+    device: str = "cpu"
+    on_progress: Progress | None = None
+
+
 def fit_fold(
-    cache: ArrowCache,
-    graphs: pl.DataFrame | None,
-    stats: pl.DataFrame,
-    fold: Fold,
-    contract: Contract,
-    settings: Settings,
-    device: str = "cpu",
-    *,
-    epochs: PhaseEpochs | None = None,
-    checkpoint_dir: Path | None = None,
-    on_progress: Progress | None = None,
+    inputs: FitInputs, fold: Fold, *, epochs: PhaseEpochs | None = None, checkpoint_dir: Path | None = None
 ) -> TrainedModel:
     """Fit a model on the training days of a fold; its test days are not looked at.
 
@@ -61,39 +76,32 @@ def fit_fold(
     input and settings give the same bytes on a CPU; a killed run goes on from its last epoch in `checkpoint_dir`.
 
     Args:
-        cache: features, targets and masks; every day of the fold needs `model.window` - 1 sessions before it.
-        graphs: the `graphs` table; may be None only if `model.graph.enabled` is false.
-        stats: the `normalization_stats` table.
+        inputs: data, settings and device.
         fold: name, train and validation days.
-        contract: of the cache.
-        settings: sections `seed`, `model`, `loss`, `training`, `device`, `targets`, `folds`.
-        device: torch's name of the device.
         epochs: epochs per phase in place of `training.epochs`.
         checkpoint_dir: existing folder for the checkpoint; None for a run that need not survive.
-        on_progress: called with (label, done, total) after each epoch.
 
     Raises:
         ContractError: the cache was made by another contract.
         TrainingError: the path target reaches beyond the purge, or the fit fails (`DeadInput`, `PredictionCollapse`).
     """
+    settings, where = inputs.settings, torch.device(inputs.device)
     _require_labels_within_purge(settings)
-    where = torch.device(device)
-    affine = fit_affine(stats, fold.train, contract)
-    store = GraphStore(graphs) if settings.model.graph.enabled and graphs is not None else None
-    source = BatchSource(cache, store, affine, settings, contract)
-    dead = require_live_inputs(_scan(source, fold.train), contract, settings.training.max_dead_share)
+    affine = fit_affine(inputs.stats, fold.train, inputs.contract)
+    source = BatchSource(inputs.cache, _graph_store(inputs), affine, settings, inputs.contract)
+    dead = require_live_inputs(_scan(source, fold.train), inputs.contract, settings.training.max_dead_share)
     with reproducible(settings.device, where, seed_of(settings.seed, fold.name, "network")):
         job = Job(
             name=fold.name,
-            model=build_model(settings, contract).to(where),
+            model=build_model(settings, inputs.contract).to(where),
             source=source,
             phases=phases_for(settings, epochs),
             train=fold.train,
             validation=fold.validation,
             settings=settings,
             device=where,
-            checkpoint=_checkpoint(checkpoint_dir, cache, affine, fold, contract, settings, epochs),
-            on_progress=on_progress,
+            checkpoint=_checkpoint(checkpoint_dir, inputs, affine, fold, epochs),
+            on_progress=inputs.on_progress,
         )
         history = train(job)
         figures = validate(job.model, source, fold.validation or fold.train[-SCALE_DAYS:], settings, where)
@@ -102,13 +110,13 @@ def fit_fold(
     return TrainedModel(
         name=fold.name,
         settings=settings,
-        contract=contract,
+        contract=inputs.contract,
         affine=affine,
         weights={name: tensor.detach().cpu() for name, tensor in job.model.state_dict().items()},
         active=tuple(sorted(job.model.active)),
         train_days=fold.train,
         stopping_days=fold.validation,
-        last_training_label=_last_label(cache, fold, settings).isoformat(),
+        last_training_label=_last_label(inputs.cache, fold, settings).isoformat(),
         history=tuple(history),
         # RankIC on days that were trained on is no evidence of anything, so it is not kept
         figures={name: value for name, value in figures.items() if fold.validation or name.startswith("scale")},
@@ -117,37 +125,22 @@ def fit_fold(
 
 
 def fit_full(
-    cache: ArrowCache,
-    graphs: pl.DataFrame | None,
-    stats: pl.DataFrame,
-    fold_models: Sequence[TrainedModel],
-    start: date,
-    contract: Contract,
-    settings: Settings,
-    device: str = "cpu",
-    *,
-    checkpoint_dir: Path | None = None,
-    on_progress: Progress | None = None,
+    inputs: FitInputs, fold_models: Sequence[TrainedModel], start: date, *, checkpoint_dir: Path | None = None
 ) -> TrainedModel:
     """Fit the model that goes live: all sessions from `start` on whose longest label is realized, no validation.
 
     Epochs per phase: the median of the folds' best epochs. Its expected performance is the folds'.
 
     Args:
-        cache: as for `fit_fold`.
-        graphs: as for `fit_fold`.
-        stats: as for `fit_fold`.
+        inputs: data, settings and device.
         fold_models: the models of the purged folds.
         start: first session after the warm-up.
-        contract: as for `fit_fold`.
-        settings: as for `fit_fold`.
-        device: as for `fit_fold`.
         checkpoint_dir: as for `fit_fold`.
-        on_progress: as for `fit_fold`.
 
     Raises:
         TrainingError: no fold model is given, or no session is labelled.
     """
+    cache, settings = inputs.cache, inputs.settings
     labelled = cache.days[: len(cache.days) - settings.folds.horizon]
     days = tuple(day for day in cache.days_with_window(settings.model.window) if start <= day <= labelled[-1])
     if not days:
@@ -155,18 +148,7 @@ def fit_full(
             f"no session between {start} and {cache.days[-1]} has a label of {settings.folds.horizon} sessions.",
             remedy="Choose a longer period.",
         )
-    return fit_fold(
-        cache,
-        graphs,
-        stats,
-        Fold(FULL, days, ()),
-        contract,
-        settings,
-        device,
-        epochs=median_epochs(fold_models),
-        checkpoint_dir=checkpoint_dir,
-        on_progress=on_progress,
-    )
+    return fit_fold(inputs, Fold(FULL, days, ()), epochs=median_epochs(fold_models), checkpoint_dir=checkpoint_dir)
 
 
 def median_epochs(models: Sequence[TrainedModel]) -> PhaseEpochs:
@@ -200,22 +182,22 @@ def _last_label(cache: ArrowCache, fold: Fold, settings: Settings) -> date:
     return cache.days[min(reach, len(cache.days) - 1)]
 
 
+def _graph_store(inputs: FitInputs) -> GraphStore | None:
+    if not inputs.settings.model.graph.enabled or inputs.graphs is None:
+        return None
+    return GraphStore(inputs.graphs)
+
+
 def _checkpoint(
-    directory: Path | None,
-    cache: ArrowCache,
-    affine: Affine,
-    fold: Fold,
-    contract: Contract,
-    settings: Settings,
-    epochs: PhaseEpochs | None,
+    directory: Path | None, inputs: FitInputs, affine: Affine, fold: Fold, epochs: PhaseEpochs | None
 ) -> Path | None:
     """Checkpoint file of exactly this fit: another recipe, fold or data has another name and is not continued."""
     if directory is None:
         return None
     recipe = json.dumps(
         [
-            settings.hash(SECTIONS),
-            contract.hash,
+            inputs.settings.hash(SECTIONS),
+            inputs.contract.hash,
             [day.isoformat() for day in (*fold.train, *fold.validation)],
             None if epochs is None else epochs.model_dump(),
         ]
@@ -223,5 +205,5 @@ def _checkpoint(
     digest = hashlib.blake2b(recipe.encode(), digest_size=8)
     digest.update(affine.center.tobytes() + affine.scale.tobytes())
     for day in fold.train:
-        digest.update(cache.targets(day).tobytes())
-    return Path(directory) / f"{fold.name}-{digest.hexdigest()}.safetensors"
+        digest.update(inputs.cache.targets(day).tobytes())
+    return directory / f"{fold.name}-{digest.hexdigest()}.safetensors"

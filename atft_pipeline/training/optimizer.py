@@ -7,7 +7,7 @@ import math
 import torch
 from torch import nn
 
-from atft_pipeline.settings import TrainingSettings
+from atft_pipeline.sections import TrainingSettings
 
 
 def make_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.AdamW:

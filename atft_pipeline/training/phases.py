@@ -8,7 +8,8 @@ import torch
 
 from atft_pipeline.errors import PhaseWithoutEffect, TrainingError
 from atft_pipeline.model.atft_gat_fan import AtftGatFan
-from atft_pipeline.settings import PhaseEpochs, Settings
+from atft_pipeline.sections import PhaseEpochs
+from atft_pipeline.settings import Settings
 from atft_pipeline.training.batch import Batch
 
 

@@ -112,6 +112,20 @@ class TrainedModel:
         """Epoch whose weights each phase ended with."""
         return {record["phase"]: record["best_epoch"] for record in self.history if "best_epoch" in record}
 
+    def training_curve(self) -> pl.DataFrame:
+        """One row per epoch over all phases: fold, epoch, train_loss, validation_rank_ic of the monitored horizon."""
+        score = f"rank_ic_{self.settings.training.monitor_horizon}"
+        epochs = [record for record in self.history if "loss" in record]
+        return pl.DataFrame(
+            {
+                "fold": [self.name] * len(epochs),
+                "epoch": list(range(1, len(epochs) + 1)),
+                "train_loss": [record["loss"] for record in epochs],
+                "validation_rank_ic": [record.get(score) for record in epochs],
+            },
+            schema={"fold": pl.String, "epoch": pl.Int64, "train_loss": pl.Float64, "validation_rank_ic": pl.Float64},
+        )
+
     def network(self) -> AtftGatFan:
         """The network with its weights, in eval mode, its parts switched as trained."""
         from atft_pipeline.model.build import build_model

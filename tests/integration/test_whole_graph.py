@@ -9,6 +9,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from atft_pipeline.cache import ArrowCache
 from atft_pipeline.champion import Champion
 from atft_pipeline.evaluation.evaluate import Evaluation
 from atft_pipeline.settings import load_settings
@@ -16,10 +17,11 @@ from atft_pipeline.training.trained_model import TrainedModel
 from jobs.definitions import defs
 from jobs.plan import plan
 from jobs.run import Outcome, run_job
+from jobs.schedules import RANGE_END, RANGE_START
 from resources.currency import asset_name
 from resources.io_manager import LakeResource
 from resources.lake import Lake
-from resources.mlflow_tracking import open_store
+from resources.mlflow_tracking import open_store, register_champion, registered_model
 from resources.structure import process_overrides, structure
 
 
@@ -96,6 +98,44 @@ def test_mlflow_has_a_parent_with_a_child_per_step_and_links_back(outcome: Outco
     for run in children:
         assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
         assert outcome.run_id in run.data.tags["dagster_run_url"]
+
+
+def test_mlflow_has_the_training_curve_of_a_model(outcome: Outcome) -> None:
+    client, experiment = open_store(structure().settings.home)
+    (run,) = client.search_runs([experiment], "tags.asset = 'fold_models/fold_0'")
+    losses = client.get_metric_history(run.info.run_id, "train_loss")
+    assert [point.step for point in losses] == [1, 2, 3, 4]
+    assert all(point.value > 0 for point in losses)
+
+
+def test_a_registered_model_scores_as_the_trained_one(outcome: Outcome, lake: Lake, tmp_path: Path) -> None:
+    """Code and safetensors, logged, registered and loaded back through MLflow alone, without a warning."""
+    import mlflow
+
+    client, experiment = open_store(tmp_path)
+    run = client.create_run(experiment)
+    address = register_champion(tmp_path, run.info.run_id, lake.file("fold_models/full", None))
+    graphs, session = tmp_path / "graphs.parquet", structure().as_of
+    lake.scan("graphs").collect().write_parquet(graphs)
+    loaded = mlflow.pyfunc.load_model(address)
+    cache = lake.file("arrow_cache", None, "cache.arrow")
+    rows = loaded.predict([{"cache": str(cache), "graphs": str(graphs), "session": str(session)}])
+    model = lake.read("fold_models/full", None, TrainedModel)
+    expected = model.predict(ArrowCache.open(cache), pl.read_parquet(graphs), [session])
+    assert [(row.Code, row.horizon, row.score) for row in rows] == expected.select("Code", "horizon", "score").rows()
+    assert client.get_model_version_by_alias(registered_model(), "champion").version == 1
+
+
+def test_a_row_fetched_again_unchanged_keeps_its_first_time(outcome: Outcome, lake: Lake) -> None:
+    first = lake.scan("topix").collect()
+    months = lake.partitions("topix")
+    result = defs.resolve_job_def("research").execute_in_process(
+        instance=dg.DagsterInstance.get(),
+        asset_selection=[dg.AssetKey("topix")],
+        tags={RANGE_START: months[0], RANGE_END: months[-1]},
+    )
+    assert result.success
+    assert lake.scan("topix").collect().equals(first)
 
 
 def test_dagster_has_the_address_of_the_mlflow_run(outcome: Outcome) -> None:

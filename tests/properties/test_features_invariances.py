@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from atft_pipeline.features.compute import compute_features
 from atft_pipeline.features.contract import CONTRACT, Column
 from atft_pipeline.features.universe import build_universe
-from atft_pipeline.settings import UniverseSettings
+from atft_pipeline.sections import UniverseSettings
 from tests.market import TinyMarket, tiny_market
 
 FEW = settings(max_examples=5, deadline=None, derandomize=True)

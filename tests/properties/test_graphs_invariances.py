@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from atft_pipeline.graphs import Graph, GraphStore, build_graph
 from atft_pipeline.graphs.correlation import strongest_pairs, weighted_correlation
 from atft_pipeline.graphs.series import edge_table
-from atft_pipeline.settings import GraphSettings
+from atft_pipeline.sections import GraphSettings
 
 DAY = date(2024, 6, 3)
 SETTINGS = GraphSettings(window=40, half_life=20.0, min_common=20, k=2, threshold=0.2)

@@ -14,7 +14,7 @@ from atft_pipeline.jquants.endpoints import ENDPOINTS
 from atft_pipeline.jquants.simulated_market import SimulatedMarket
 from atft_pipeline.jquants.simulator import SimulatedSource
 from atft_pipeline.jquants.wire import to_typed
-from atft_pipeline.settings import SimulatorSettings
+from atft_pipeline.sections import SimulatorSettings
 
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 """Without shrinking: each try draws a market, and a failing one is small enough to read."""

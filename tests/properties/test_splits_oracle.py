@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from atft_pipeline.errors import EvaluationError
 from atft_pipeline.evaluation.fold_table import FoldTable
 from atft_pipeline.evaluation.splits import PurgedKFold
-from atft_pipeline.settings import FoldSettings
+from atft_pipeline.sections import FoldSettings
 
 START = date(2020, 1, 1)
 

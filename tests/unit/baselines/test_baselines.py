@@ -18,7 +18,8 @@ from atft_pipeline.baselines.signals import SIGNALS, signal_columns
 from atft_pipeline.errors import EvaluationError
 from atft_pipeline.evaluation.fold_table import FoldTable
 from atft_pipeline.features.contract import CONTRACT
-from atft_pipeline.settings import FoldSettings, load_settings
+from atft_pipeline.sections import FoldSettings
+from atft_pipeline.settings import load_settings
 
 Floats = NDArray[np.float32]
 DAYS = [date(2024, 1, 1) + timedelta(days=i) for i in range(80)]

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from atft_pipeline.drawing import to_png
 from atft_pipeline.errors import EvaluationError
 from atft_pipeline.evaluation.fold_table import FoldTable
-from atft_pipeline.evaluation.plots import plot
-from atft_pipeline.settings import FoldSettings
+from atft_pipeline.evaluation.plots import fold_timeline
+from atft_pipeline.sections import FoldSettings
 from tests.unit.evaluation.builders import days
 
 SETTINGS = FoldSettings(n_folds=3, horizon=5, embargo=5, holdout=30, validation_share=0.15)
@@ -96,9 +97,9 @@ def test_refusals() -> None:
 
 
 def test_timeline_is_a_png_of_equal_bytes() -> None:
-    picture = plot(build())
+    picture = to_png(fold_timeline(build()))
     assert picture.startswith(b"\x89PNG")
-    assert picture == plot(build())
+    assert picture == to_png(fold_timeline(build()))
 
 
 def test_frame_has_a_row_per_fold_and_one_for_the_holdout() -> None:

@@ -8,7 +8,7 @@ import pytest
 from atft_pipeline.errors import EvaluationError
 from atft_pipeline.evaluation.fold_table import FoldTable
 from atft_pipeline.evaluation.held_out import no_model_is_scored_on_dates_it_trained_on
-from atft_pipeline.settings import FoldSettings
+from atft_pipeline.sections import FoldSettings
 from tests.unit.evaluation.builders import days, predictions_table
 
 SESSIONS = days(20)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from atft_pipeline.errors import EvaluationError
 from atft_pipeline.evaluation.metrics import sharpe_ratio
 from atft_pipeline.evaluation.promotion import Promotion, decide
-from atft_pipeline.settings import EvaluationSettings
+from atft_pipeline.sections import EvaluationSettings
 from tests.unit.evaluation.builders import days
 
 SETTINGS = EvaluationSettings(bootstrap_samples=300)

@@ -13,7 +13,7 @@ from atft_pipeline.evaluation.evaluate import Evaluation, evaluate
 from atft_pipeline.evaluation.fold_table import FoldTable
 from atft_pipeline.evaluation.report import ReportExtras, render_report
 from atft_pipeline.evaluation.report_text import number, verdict
-from atft_pipeline.settings import FoldSettings
+from atft_pipeline.sections import FoldSettings
 from tests.unit.evaluation.builders import days, long_table, predictions_table, settings, targets_table
 
 MODELS = ("atft_gat_fan", "ridge", "reversal", "minus_volatility")

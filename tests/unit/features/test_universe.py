@@ -9,7 +9,7 @@ import pytest
 
 from atft_pipeline.errors import ContractError
 from atft_pipeline.features.universe import build_universe, universe_warmup
-from atft_pipeline.settings import UniverseSettings
+from atft_pipeline.sections import UniverseSettings
 
 N = 160
 DAYS = [date(2021, 1, 1) + timedelta(days=i) for i in range(N)]

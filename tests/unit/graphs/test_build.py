@@ -9,7 +9,7 @@ import pytest
 
 from atft_pipeline.errors import GraphError
 from atft_pipeline.graphs import Graph, build_graph
-from atft_pipeline.settings import GraphSettings
+from atft_pipeline.sections import GraphSettings
 from tests.unit.graphs.market import CODES, SECTORS, returns_with_industries
 
 SETTINGS = GraphSettings(window=100, half_life=50.0, min_common=60, k=3)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from atft_pipeline.graphs.correlation import decay_weights, strongest_pairs, weighted_correlation
-from atft_pipeline.settings import GraphSettings
+from atft_pipeline.sections import GraphSettings
 from tests.unit.graphs.market import returns_with_industries
 
 

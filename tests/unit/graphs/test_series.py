@@ -12,7 +12,7 @@ from atft_pipeline.calendar import TradingCalendar
 from atft_pipeline.graphs import graphs_for_sessions
 from atft_pipeline.graphs.series import SCHEMA, refresh_sessions
 from atft_pipeline.graphs.summary import summarize_graphs
-from atft_pipeline.settings import GraphSettings
+from atft_pipeline.sections import GraphSettings
 from tests.unit.graphs.market import CODES, tables, weekdays
 
 SETTINGS = GraphSettings(window=60, half_life=30.0, min_common=40, k=3, refresh=5)

@@ -11,7 +11,7 @@ import pytest
 from atft_pipeline.errors import GraphError
 from atft_pipeline.graphs import Graph, GraphStore, graphs_for_sessions
 from atft_pipeline.graphs.series import SCHEMA
-from atft_pipeline.settings import GraphSettings
+from atft_pipeline.sections import GraphSettings
 from tests.unit.graphs.market import CODES, tables
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from atft_pipeline.settings import SimulatorSettings
+from atft_pipeline.sections import SimulatorSettings
 
 DEMO = SimulatorSettings()
 SMALL = SimulatorSettings(n_codes=60, n_sessions=160, last_session=date(2022, 6, 30))

@@ -12,7 +12,7 @@ from atft_pipeline.calendar import TradingCalendar
 from atft_pipeline.jquants.endpoints import DTYPES, ENDPOINTS
 from atft_pipeline.jquants.simulator import SimulatedSource
 from atft_pipeline.jquants.wire import to_typed
-from atft_pipeline.settings import SimulatorSettings
+from atft_pipeline.sections import SimulatorSettings
 
 from .markets import DAILY_MARGIN, DEMO, SMALL
 

@@ -24,7 +24,7 @@ from atft_pipeline.losses import (
     sharpe_loss,
 )
 from atft_pipeline.model import Prediction
-from atft_pipeline.settings import LossSettings
+from atft_pipeline.sections import LossSettings
 
 HORIZONS = (1, 5)
 LEVELS = (0.1, 0.5, 0.9)

@@ -18,7 +18,7 @@ from atft_pipeline.model.adaptive_norm import (
     slice_bounds,
 )
 from atft_pipeline.model.fan import frequency_split
-from atft_pipeline.settings import FanSettings
+from atft_pipeline.sections import FanSettings
 
 LENGTH = 12
 NORMS = [FrequencyNorm(2, 3), SliceNorm(2, LENGTH, 5), ReversibleNorm(2, LENGTH)]

@@ -9,7 +9,7 @@ import torch
 
 from atft_pipeline.errors import ModelError
 from atft_pipeline.model.heads import ApexHead, MultiHorizonHead, build_head
-from atft_pipeline.settings import HeadSettings
+from atft_pipeline.sections import HeadSettings
 
 
 def head(**changes: object) -> ApexHead | MultiHorizonHead:

@@ -16,8 +16,9 @@ from atft_pipeline.graphs import GraphStore
 from atft_pipeline.model import AtftGatFan, build_model
 from atft_pipeline.normalization.affine import fit_affine
 from atft_pipeline.normalization.moments import date_moments
-from atft_pipeline.settings import PhaseEpochs, Settings
-from atft_pipeline.training.fit import fit_fold
+from atft_pipeline.sections import PhaseEpochs
+from atft_pipeline.settings import Settings
+from atft_pipeline.training.fit import FitInputs, fit_fold
 from atft_pipeline.training.source import BatchSource
 from atft_pipeline.training.trained_model import TrainedModel
 from tests.unit.cache.world import CONTRACT, World, make_world, scratch_file, small_settings
@@ -53,17 +54,15 @@ class Lab:
         on_progress: Callable[[str, int, int], None] | None = None,
     ) -> TrainedModel:
         """`fit_fold` on this world."""
-        return fit_fold(
-            self.cache,
-            self.world.graphs,
-            self.stats,
-            fold or self.fold,
-            CONTRACT,
-            settings or small_settings(),
-            epochs=epochs,
-            checkpoint_dir=checkpoint_dir,
-            on_progress=on_progress,
-        )
+        inputs = self.inputs(settings, on_progress=on_progress)
+        return fit_fold(inputs, fold or self.fold, epochs=epochs, checkpoint_dir=checkpoint_dir)
+
+    def inputs(
+        self, settings: Settings | None = None, *, on_progress: Callable[[str, int, int], None] | None = None
+    ) -> FitInputs:
+        """The world as `fit_fold` and `fit_full` take it."""
+        settings = settings or small_settings()
+        return FitInputs(self.cache, self.world.graphs, self.stats, CONTRACT, settings, on_progress=on_progress)
 
 
 @cache

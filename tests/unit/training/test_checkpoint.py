@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from atft_pipeline.errors import ArtefactCorrupt
-from atft_pipeline.settings import TrainingSettings
+from atft_pipeline.sections import TrainingSettings
 from atft_pipeline.training.checkpoint import (
     TensorFile,
     optimizer_tensors,

@@ -14,7 +14,7 @@ import torch
 
 from atft_pipeline.errors import DeadInput, PredictionCollapse, TrainingError
 from atft_pipeline.evaluation.splits import Fold
-from atft_pipeline.settings import PhaseEpochs
+from atft_pipeline.sections import PhaseEpochs
 from atft_pipeline.training import loop
 from atft_pipeline.training.fit import fit_full, median_epochs
 from atft_pipeline.training.loop import day_groups
@@ -23,7 +23,7 @@ from atft_pipeline.training.source import BatchSource
 from atft_pipeline.training.step import apply_gradients
 from atft_pipeline.training.trained_model import TrainedModel
 from atft_pipeline.training.validation import scored_batches, validate
-from tests.unit.cache.world import CONTRACT, small_settings
+from tests.unit.cache.world import small_settings
 from tests.unit.training.lab import CPU, lab
 
 
@@ -183,21 +183,13 @@ def test_the_last_label_lies_one_purge_after_the_last_day() -> None:
 
 
 def test_the_full_model_takes_every_labelled_day_and_the_folds_epochs() -> None:
-    full = fit_full(
-        lab().cache,
-        lab().world.graphs,
-        lab().stats,
-        [fitted()],
-        lab().world.sessions[45],
-        CONTRACT,
-        small_settings(),
-    )
+    full = fit_full(lab().inputs(), [fitted()], lab().world.sessions[45])
     assert full.train_days == lab().world.sessions[45:60]
     assert full.last_training_label == lab().world.sessions[79].isoformat()
     assert full.best_epochs == fitted().best_epochs
     assert set(full.figures) == {f"scale_{h}" for h in (1, 5, 10, 20)}
     with pytest.raises(TrainingError, match="no session between"):
-        fit_full(lab().cache, None, lab().stats, [fitted()], lab().world.sessions[60], CONTRACT, small_settings())
+        fit_full(lab().inputs(), [fitted()], lab().world.sessions[60])
 
 
 def test_median_epochs() -> None:

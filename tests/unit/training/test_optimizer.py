@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from atft_pipeline.settings import TrainingSettings
+from atft_pipeline.sections import TrainingSettings
 from atft_pipeline.training.optimizer import learning_rate, make_optimizer, set_learning_rate
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from atft_pipeline.errors import PhaseWithoutEffect, TrainingError
 from atft_pipeline.model import AtftGatFan
-from atft_pipeline.settings import PhaseEpochs
+from atft_pipeline.sections import PhaseEpochs
 from atft_pipeline.training.phases import Phase, enter_phase, phases_for, require_effect
 from tests.unit.cache.world import small_settings
 from tests.unit.training.lab import lab

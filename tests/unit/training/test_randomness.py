@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from atft_pipeline.settings import DeviceSettings
+from atft_pipeline.sections import DeviceSettings
 from atft_pipeline.training.determinism import reproducible
 from atft_pipeline.training.randomness import generator_of, seed_of
 
