@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
+from assets.stage import months
 from resources.currency import asset_name, difference, judged_partitions
 from resources.io_manager import LakeResource
 from resources.settings import SettingsResource
@@ -28,7 +29,8 @@ def _currency_check(asset: dg.AssetsDefinition) -> dg.AssetChecksDefinition:
     ) -> dg.AssetCheckResult:
         """What is committed was made from the present settings, code, contract and inputs, every month of it."""
         graph, store, name = context.job_def.asset_layer.asset_graph, lake.open(), asset_name(asset.key)
-        judged = judged_partitions(graph, asset.key, store.partitions(name))
+        held = set(store.partitions(name))
+        judged = judged_partitions(graph, asset.key, [key for key in months().get_partition_keys() if key in held])
         found = {
             part or "all": reason
             for part in judged

@@ -21,12 +21,12 @@ DATED = tuple(name for name in ENDPOINTS if name != CALENDAR)
     group="raw",
     kinds={"jquants", "polars"},
     code=("jquants", "calendar.py"),
-    settings=("source.kind", "source.simulator", "period"),
     endpoint=CALENDAR,
+    date_column="Date",
 )
-def trading_calendar(context: dg.AssetExecutionContext, market_data: MarketData) -> pl.DataFrame:
+def trading_calendar(context: dg.AssetExecutionContext) -> pl.DataFrame:
     """Every day of the period with HolDiv: sessions ("1"), half days ("2") and closed days, Tokyo time."""
-    return market_data.calendar()
+    return structure().calendar_rows()
 
 
 def endpoint_asset(endpoint: Endpoint) -> dg.AssetsDefinition:

@@ -1,7 +1,8 @@
 """How an asset of this project is declared: one decorator, so that every asset carries the same facts.
 
 `settings` names the settings sections and `code` the library folders that decide the value: when one of them
-changes, the artefact is no longer current.
+changes, the artefact is no longer current. `date_column` cuts a partitioned table into months ("Date" unless told
+otherwise); of an unpartitioned table it says that a month downstream uses only the rows around it.
 """
 
 from __future__ import annotations
@@ -18,8 +19,14 @@ from typing import Any, get_type_hints
 
 import dagster as dg
 
-from resources.currency import APPEND_METADATA, ENDPOINT_METADATA, SETTINGS_METADATA, asset_name, shift_month
-from resources.io_manager import DATE_METADATA
+from resources.currency import (
+    APPEND_METADATA,
+    DATE_METADATA,
+    ENDPOINT_METADATA,
+    SETTINGS_METADATA,
+    asset_name,
+    shift_month,
+)
 from resources.process_tuning import tune_process
 from resources.progress import reporter
 from resources.structure import structure
@@ -58,7 +65,7 @@ def stage(
     code: Sequence[str],
     settings: Sequence[str] = (),
     partitioned: bool = False,
-    date_column: str = "Date",
+    date_column: str | None = None,
     endpoint: str | None = None,
     append: bool = False,
     name: str | None = None,
@@ -70,8 +77,8 @@ def stage(
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """An asset of the graph, timed and reported, with owners, code version and what its currency depends on."""
     metadata: dict[str, Any] = {SETTINGS_METADATA: list(settings)}
-    if partitioned:
-        metadata[DATE_METADATA] = date_column
+    if partitioned or date_column:
+        metadata[DATE_METADATA] = date_column or "Date"
     if append:
         metadata[APPEND_METADATA] = True
     if endpoint is not None:

@@ -14,9 +14,6 @@ from resources.io_manager import LakeResource
 from resources.settings import SettingsResource
 from resources.structure import structure
 
-MONTHS_AHEAD = 2
-"""Months that surely hold the 20 sessions after a month's last one."""
-
 
 @stage(
     group="features",
@@ -24,7 +21,7 @@ MONTHS_AHEAD = 2
     code=("features/targets.py", "calendar.py"),
     settings=("targets.horizons",),
     partitioned=True,
-    ins={"daily_bars": dg.AssetIn(partition_mapping=window(ahead=MONTHS_AHEAD))},
+    ins={"daily_bars": dg.AssetIn(partition_mapping=window(ahead=structure().label_months))},
 )
 def targets(
     context: dg.AssetExecutionContext,

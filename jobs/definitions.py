@@ -53,6 +53,7 @@ defs = dg.Definitions(
     jobs=JOBS,
     schedules=SCHEDULES,
     sensors=SENSORS,
+    executor=dg.in_process_executor,  # as `atft run`: a process per step costs seconds each and doubles the memory
     resources={
         "settings": settings,
         "lake": lake,

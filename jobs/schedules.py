@@ -7,13 +7,12 @@ import dagster as dg
 from assets.raw import CALENDAR
 from atft_pipeline.calendar import TOKYO, TradingCalendar
 from jobs.jobs import nightly_retrain
+from resources.currency import shift_month
 from resources.io_manager import LakeResource
 from resources.structure import structure
 
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
-LABEL_SESSIONS = 21
-"""Labels of the last 20 sessions fill in with each new session; the month of session t-21 is made again."""
 
 
 @dg.schedule(
@@ -23,7 +22,10 @@ LABEL_SESSIONS = 21
     description="19:30 JST on sessions: prices are out at 16:30, the next day's master at 17:30.",
 )
 def after_the_close(context: dg.ScheduleEvaluationContext, lake: LakeResource) -> dg.RunRequest | dg.SkipReason:
-    """One run per session over the months whose labels or rows changed since yesterday."""
+    """One run per session over the months whose rows or labels can have changed since yesterday.
+
+    A label of an earlier month fills in as long as it is open; the same number of months decides what `targets` reads.
+    """
     today = context.scheduled_execution_time.astimezone(TOKYO).date()
     calendar = TradingCalendar.from_frame(structure().source.calendar())
     if today not in calendar:
@@ -31,7 +33,8 @@ def after_the_close(context: dg.ScheduleEvaluationContext, lake: LakeResource) -
     known = lake.open().manifest(CALENDAR)
     if known is None:
         return dg.SkipReason("Nothing was materialized yet: run the job `research` first (atft run).")
-    month, first = f"{today:%Y-%m}", f"{calendar.shift(today, -LABEL_SESSIONS):%Y-%m}"
+    month = f"{today:%Y-%m}"
+    first = max(shift_month(month, -structure().label_months), f"{structure().data_start:%Y-%m}")
     return dg.RunRequest(run_key=str(today), tags={RANGE_START: first, RANGE_END: month})
 
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import date
+from functools import lru_cache
 
 import dagster as dg
+import polars as pl
 from dagster import AssetKey
 from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
 
 from atft_pipeline.settings import Settings
 from resources.lake import Lake
-from resources.manifest import Provenance
+from resources.manifest import Provenance, hash_table
 from resources.structure import Structure, month_bounds
 
 APPEND_METADATA = "atft/append"
+DATE_METADATA = "atft/date_column"
 SETTINGS_METADATA = "atft/settings"
 ENDPOINT_METADATA = "atft/endpoint"
 
@@ -42,14 +46,20 @@ def provenance(
     inputs: dict[str, str] = {}
     endpoint = node.metadata.get(ENDPOINT_METADATA)
     if endpoint is not None:
-        first, last = month_bounds(partition) if partition else (structure.data_start, structure.as_of)
-        inputs["source"] = structure.source.fingerprint(str(endpoint), first, last)
+        inputs["source"] = (
+            structure.source.fingerprint(str(endpoint), *structure.days_of([partition]))
+            if partition
+            else hash_table(structure.calendar_rows())
+        )
     for parent in sorted(node.parent_keys):
         name = asset_name(parent)
         for upstream in upstream_partitions(graph, lake, key, parent, partition):
             manifest = lake.manifest(name, upstream)
             if manifest is not None:
                 inputs[f"{name}@{upstream}" if upstream else name] = manifest.content_hash
+        column = graph.get(parent).metadata.get(DATE_METADATA)
+        if name in inputs and partition and column:
+            inputs[name] = _hash_around(lake, name, inputs[name], str(column), structure, partition)
     sections = [str(section) for section in node.metadata.get(SETTINGS_METADATA, [])]
     return Provenance(
         settings_hash=settings.hash(sections),
@@ -57,6 +67,19 @@ def provenance(
         contract_hash=structure.contract.hash,
         inputs=inputs,
     )
+
+
+def _hash_around(lake: Lake, name: str, content_hash: str, column: str, structure: Structure, month: str) -> str:
+    """Hash of the rows of an unpartitioned table that one month can have used: warm-up, month, labels."""
+    first = month_bounds(shift_month(month, -structure.warmup_months))[0]
+    last = month_bounds(shift_month(month, structure.label_months))[1]
+    return _hash_between(lake, name, content_hash, column, first, last)
+
+
+@lru_cache(maxsize=4096)
+def _hash_between(lake: Lake, name: str, content_hash: str, column: str, first: date, last: date) -> str:
+    """`content_hash` is that of the whole table: a new version is hashed anew."""
+    return hash_table(lake.scan(name).filter(pl.col(column).is_between(first, last)).collect())
 
 
 def upstream_partitions(

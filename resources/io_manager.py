@@ -8,15 +8,13 @@ import dagster as dg
 import polars as pl
 
 from atft_pipeline.errors import LakeError
-from resources.currency import APPEND_METADATA, asset_name, provenance
+from resources.currency import APPEND_METADATA, DATE_METADATA, asset_name, provenance
 from resources.lake import Lake
 from resources.manifest import Manifest, hash_text
 from resources.mlflow_tracking import MLflowTracking
 from resources.progress import reporter
 from resources.settings import SettingsResource
 from resources.structure import month_bounds, structure
-
-DATE_METADATA = "atft/date_column"
 
 
 class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]

@@ -16,10 +16,6 @@ from resources.structure import structure
 class MarketData(dg.ConfigurableResource):  # type: ignore[type-arg]
     """The source of the structure, through the one path from wire rows to typed rows."""
 
-    def calendar(self) -> pl.DataFrame:
-        """Every day of the period, and of the year to come where known, with its HolDiv."""
-        return structure().source.calendar().filter(pl.col("Date") >= structure().data_start)
-
     def fetch(self, endpoint: str, start: date, end: date, held: pl.DataFrame | None) -> TypedRows:
         """Typed rows of [start, end] with `fetched_at`; rows that are `held` unchanged keep the time they came with.
 

@@ -15,6 +15,8 @@ from datetime import date
 from functools import cache
 from typing import Any
 
+import polars as pl
+
 from atft_pipeline.calendar import TradingCalendar
 from atft_pipeline.errors import SettingsError
 from atft_pipeline.features.contract import CONTRACT, Contract
@@ -69,6 +71,10 @@ class Structure:
         first, last = month_bounds(months[0])[0], month_bounds(months[-1])[1]
         return max(first, self.data_start), min(last, self.as_of)
 
+    def calendar_rows(self) -> pl.DataFrame:
+        """Every known day from `data_start` on with its HolDiv, the year to come included where it is known."""
+        return self.source.calendar().filter(pl.col("Date") >= self.data_start)
+
     @property
     def warmup(self) -> int:
         """Sessions between `data_start` and `start`: what features and graphs look back on."""
@@ -76,8 +82,18 @@ class Structure:
 
     @property
     def warmup_months(self) -> int:
-        """Months that surely hold the warm-up: a month has at least 17 sessions."""
-        return -(-self.warmup // 17) + 1
+        """Months that surely hold the warm-up."""
+        return months_of(self.warmup) + 1
+
+    @property
+    def label_months(self) -> int:
+        """Months after a month that surely hold the labels of its last session, entered at the next open."""
+        return months_of(max(self.settings.targets.horizons) + 1)
+
+
+def months_of(sessions: int) -> int:
+    """Months that surely hold so many sessions: a month has at least 17."""
+    return -(-sessions // 17)
 
 
 def month_bounds(month: str) -> tuple[date, date]:
