@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from assets.stage import months
-from resources.currency import asset_name, difference, judged_partitions
+from resources.currency import Currency, asset_name
 from resources.io_manager import LakeResource
 from resources.settings import SettingsResource
 from resources.structure import structure
@@ -28,14 +28,14 @@ def _currency_check(asset: dg.AssetsDefinition) -> dg.AssetChecksDefinition:
         context: dg.AssetCheckExecutionContext, lake: LakeResource, settings: SettingsResource
     ) -> dg.AssetCheckResult:
         """What is committed was made from the present settings, code, contract and inputs, every month of it."""
-        graph, store, name = context.job_def.asset_layer.asset_graph, lake.open(), asset_name(asset.key)
-        held = set(store.partitions(name))
-        judged = judged_partitions(graph, asset.key, [key for key in months().get_partition_keys() if key in held])
-        found = {
-            part or "all": reason
-            for part in judged
-            if (reason := difference(graph, store, structure(), settings.load(), asset.key, part))
-        }
+        graph, store = context.job_def.asset_layer.asset_graph, lake.open()
+        currency, held = (
+            Currency(graph, store, structure(), settings.load()),
+            set(store.partitions(asset_name(asset.key))),
+        )
+        judged = currency.judged_partitions(asset.key, [key for key in months().get_partition_keys() if key in held])
+        reasons = {part or "all": currency.difference(asset.key, part) for part in judged}
+        found = {part: reason for part, reason in reasons.items() if reason}
         first = next(iter(found.items()), None)
         rows = [f"| {part} | {reason} |" for part, reason in list(found.items())[:SHOWN]]
         return dg.AssetCheckResult(

@@ -236,6 +236,23 @@ class EvaluationSettings(Section):
     min_blocks: Positive = 10
 
 
+class PageSettings(Section):
+    """Ports on 127.0.0.1 of the two web pages; links in metadata and tags are made with them."""
+
+    dagster_port: Annotated[int, Field(ge=1, le=65535)] = 3000
+    mlflow_port: Annotated[int, Field(ge=1, le=65535)] = 5000
+
+    @property
+    def dagster(self) -> str:
+        """Address of Dagster's page."""
+        return f"http://127.0.0.1:{self.dagster_port}"
+
+    @property
+    def mlflow(self) -> str:
+        """Address of MLflow's page."""
+        return f"http://127.0.0.1:{self.mlflow_port}"
+
+
 class DeviceSettings(Section):
     """Where tensors are computed."""
 

@@ -28,6 +28,7 @@ from atft_pipeline.sections import (
     GraphSettings,
     LossSettings,
     ModelSettings,
+    PageSettings,
     PeriodSettings,
     Section,
     SourceSettings,
@@ -59,6 +60,7 @@ class Settings(Section):
     training: TrainingSettings = TrainingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     device: DeviceSettings = DeviceSettings()
+    pages: PageSettings = PageSettings()
 
     @model_validator(mode="after")
     def _sections_agree(self) -> Self:
@@ -96,7 +98,7 @@ class Settings(Section):
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-STRUCTURE = ("preset", "store", "source", "period", "universe", "features", "targets", "folds", "graph")
+STRUCTURE = ("preset", "store", "source", "period", "universe", "features", "targets", "folds", "graph", "pages")
 """Sections that decide partitions, assets or data: fixed before the location loads, refused in run config."""
 
 

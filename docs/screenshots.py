@@ -58,7 +58,7 @@ def main() -> None:
         raise SystemExit("No chromium found: apt-get install --no-install-recommends chromium")
     IMAGES.mkdir(exist_ok=True)
     atft = Path(sys.executable).with_name("atft")
-    ports = ["--dagster-port", str(DAGSTER_PORT), "--mlflow-port", str(MLFLOW_PORT)]
+    ports = ["--set", f"pages.dagster_port={DAGSTER_PORT}", "--set", f"pages.mlflow_port={MLFLOW_PORT}"]
     dagster = f"http://127.0.0.1:{DAGSTER_PORT}"
     with subprocess.Popen([str(atft), "ui", *ports], start_new_session=True) as pages:
         try:

@@ -107,14 +107,12 @@ def status(preset: str, source: Path | None, assignments: tuple[str, ...]) -> No
 
 @main.command()
 @structure_options
-@click.option("--dagster-port", default=3000, show_default=True)
-@click.option("--mlflow-port", default=5000, show_default=True)
-def ui(preset: str, source: Path | None, assignments: tuple[str, ...], dagster_port: int, mlflow_port: int) -> None:
+def ui(preset: str, source: Path | None, assignments: tuple[str, ...]) -> None:
     """Serve Dagster's page (with its daemon) and MLflow's page on 127.0.0.1 until Ctrl-C."""
     fix_structure(preset, source, assignments)
     from jobs.pages import serve
 
-    serve(dagster_port, mlflow_port)
+    serve()
 
 
 @main.command("settings")

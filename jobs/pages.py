@@ -20,21 +20,30 @@ HOST = "127.0.0.1"
 GRACE_SECONDS = 15.0
 
 
-def serve(dagster_port: int, mlflow_port: int) -> None:
+def serve() -> None:
     """Start `dagster dev` and `mlflow server` and wait; Ctrl-C or SIGTERM ends both.
 
     Raises:
         AtftError: one of the two ended by itself.
     """
-    home = structure().settings.home.resolve()
+    home, pages = structure().settings.home.resolve(), structure().settings.pages
     open_store(home)
     binaries = Path(sys.executable).parent
     commands = {
-        "dagster": [str(binaries / "dagster"), "dev", "-w", "workspace.yaml", "-h", HOST, "-p", str(dagster_port)],
+        "dagster": [
+            str(binaries / "dagster"),
+            "dev",
+            "-w",
+            "workspace.yaml",
+            "-h",
+            HOST,
+            "-p",
+            str(pages.dagster_port),
+        ],
         "mlflow": [
             *(str(binaries / "mlflow"), "server", "--backend-store-uri", store_uri(home)),
             *("--artifacts-destination", str(home / "mlflow" / "artifacts")),
-            *("--host", HOST, "--port", str(mlflow_port), "--workers", "1"),
+            *("--host", HOST, "--port", str(pages.mlflow_port), "--workers", "1"),
         ],
     }
     children = {name: subprocess.Popen(command, cwd=ROOT) for name, command in commands.items()}
@@ -46,14 +55,14 @@ def serve(dagster_port: int, mlflow_port: int) -> None:
 
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
-    click.echo(f"Dagster  http://{HOST}:{dagster_port}\nMLflow   http://{HOST}:{mlflow_port}\nCtrl-C ends both.")
+    click.echo(f"Dagster  {pages.dagster}\nMLflow   {pages.mlflow}\nCtrl-C ends both.")
     try:
         while not stopping:
             ended = [name for name, child in children.items() if child.poll() is not None]
             if ended:
                 raise AtftError(
                     f"{ended[0]} ended with code {children[ended[0]].returncode}.",
-                    remedy="Read its output above; a port in use is the usual cause (--dagster-port, --mlflow-port).",
+                    remedy="Read its output above; a port in use is the usual cause (--set pages.dagster_port=3001).",
                 )
             time.sleep(0.5)
     finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
@@ -12,7 +12,7 @@ from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGra
 from assets.stage import months
 from atft_pipeline.errors import SettingsError
 from atft_pipeline.settings import Settings
-from resources.currency import asset_name, difference, judged_partitions, upstream_partitions
+from resources.currency import Currency, asset_name
 from resources.lake import Lake
 from resources.structure import Structure
 
@@ -61,10 +61,11 @@ def plan(
         raise SettingsError(
             f"No month of {known[0]} to {known[-1]} lies in {within}.", remedy="Choose months of the period."
         )
+    currency = Currency(graph, lake, structure, settings)
     reasons: dict[AssetKey, str] = {}
     stale: dict[AssetKey, set[str]] = {}
     for key in keys:
-        reason, which = _why(graph, lake, structure, settings, key, wanted, reasons, stale)
+        reason, which = _why(currency, key, wanted, reasons, stale)
         if reason:
             reasons[key], stale[key] = reason, which
     touched = sorted(set().union(*stale.values())) if stale else []
@@ -73,36 +74,29 @@ def plan(
 
 
 def _why(
-    graph: BaseAssetGraph,  # type: ignore[type-arg]
-    lake: Lake,
-    structure: Structure,
-    settings: Settings,
+    currency: Currency,
     key: AssetKey,
     wanted: Sequence[str],
-    reasons: dict[AssetKey, str],
-    stale: dict[AssetKey, set[str]],
+    reasons: Mapping[AssetKey, str],
+    stale: Mapping[AssetKey, set[str]],
 ) -> tuple[str, set[str]]:
     """Why an asset is made again, and for which months; an empty reason when it is current."""
+    graph = currency.graph
     parents = sorted(parent for parent in graph.get(key).parent_keys if parent in reasons)
     which: set[str] = set()
     reason = ""
-    for month in judged_partitions(graph, key, wanted):
+    for month in currency.judged_partitions(key, wanted):
         if month is None:
             made = f"{asset_name(parents[0])} is made again" if parents else ""
-            return made or difference(graph, lake, structure, settings, key, None), which
+            return made or currency.difference(key, None), which
         for parent in parents:
             changed = stale[parent] or set(wanted)
-            if (
-                changed & set(upstream_partitions(graph, lake, key, parent, month))
-                or not graph.get(parent).is_partitioned
-            ):
+            if not graph.get(parent).is_partitioned or changed & set(currency.upstream_partitions(key, parent, month)):
                 which.add(month)
                 reason = reason or f"{asset_name(parent)} is made again"
-        if month not in which:
-            differs = difference(graph, lake, structure, settings, key, month)
-            if differs:
-                which.add(month)
-                reason = reason or differs
+        if month not in which and (differs := currency.difference(key, month)):
+            which.add(month)
+            reason = reason or differs
     return reason, which
 
 

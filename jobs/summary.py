@@ -15,7 +15,6 @@ from jobs.run import Outcome
 from resources.currency import asset_name
 from resources.io_manager import LakeResource
 from resources.lake import Lake
-from resources.mlflow_tracking import DAGSTER_URL, MLFLOW_URL
 from resources.structure import Structure, structure
 
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
@@ -46,7 +45,8 @@ def print_outcome(outcome: Outcome) -> None:
         console.print(f"Report   {lake.file('evaluation', None, 'report.html')}", soft_wrap=True)
     if lake.partitions("daily_signals"):
         console.print(_top(lake))
-    console.print(f"Dagster  {DAGSTER_URL}   MLflow  {MLFLOW_URL}   (start both with: atft ui)")
+    pages = structure().settings.pages
+    console.print(f"Dagster  {pages.dagster}   MLflow  {pages.mlflow}   (start both with: atft ui)")
 
 
 def print_status(todo: Plan, shape: Structure) -> None:

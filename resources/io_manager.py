@@ -8,7 +8,7 @@ import dagster as dg
 import polars as pl
 
 from atft_pipeline.errors import LakeError
-from resources.currency import APPEND_METADATA, DATE_METADATA, asset_name, provenance
+from resources.currency import APPEND_METADATA, DATE_METADATA, Currency, asset_name
 from resources.lake import Lake
 from resources.manifest import Manifest, hash_text
 from resources.mlflow_tracking import MLflowTracking
@@ -41,10 +41,10 @@ class LakeIOManager(dg.ConfigurableIOManager):
         """Commit each partition, then add metadata and log a child run."""
         lake, name = self.lake.open(), asset_name(context.asset_key)
         graph = context.step_context.job_def.asset_layer.asset_graph
-        settings, shape = self.settings.load(), structure()
+        currency = Currency(graph, lake, structure(), self.settings.load())
         manifests: list[Manifest] = []
         for partition, value in self._parts(context, obj):
-            origin = provenance(graph, lake, shape, settings, context.asset_key, partition)
+            origin = currency.provenance(context.asset_key, partition)
             if isinstance(value, dict):
                 manifests.append(lake.append(name, str(partition), value, origin, run_id=context.run_id))
             else:

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 EXPERIMENT = "atft_pipeline"
-DAGSTER_URL = "http://127.0.0.1:3000"
-MLFLOW_URL = "http://127.0.0.1:5000"
 CHAMPION_ALIAS = "champion"
 
 
@@ -52,7 +50,7 @@ class MLflowTracking(dg.ConfigurableResource):  # type: ignore[type-arg]
                 "mlflow.parentRunId": parent,
                 "asset": asset,
                 "dagster_run_id": context.run_id,
-                "dagster_run_url": f"{DAGSTER_URL}/runs/{context.run_id}",
+                "dagster_run_url": f"{structure().settings.pages.dagster}/runs/{context.run_id}",
                 "content_hash": manifests[-1].content_hash,
                 "code_version": manifests[-1].provenance.code_version,
                 "settings_hash": manifests[-1].provenance.settings_hash,
@@ -69,7 +67,7 @@ class MLflowTracking(dg.ConfigurableResource):  # type: ignore[type-arg]
         client.set_terminated(run.info.run_id, "FINISHED")
         if getattr(value, "promoted", False):
             register_champion(home, run.info.run_id, folder / "model")
-        return f"{MLFLOW_URL}/#/experiments/{experiment}/runs/{run.info.run_id}"
+        return f"{structure().settings.pages.mlflow}/#/experiments/{experiment}/runs/{run.info.run_id}"
 
     def _parent(self, client: MlflowClient, experiment: str, dagster_run_id: str) -> str:
         found = find_parent(client, experiment, dagster_run_id)
@@ -80,7 +78,7 @@ class MLflowTracking(dg.ConfigurableResource):  # type: ignore[type-arg]
             run_name=f"dagster {dagster_run_id[:8]}",
             tags={
                 "dagster_run_id": dagster_run_id,
-                "dagster_run_url": f"{DAGSTER_URL}/runs/{dagster_run_id}",
+                "dagster_run_url": f"{structure().settings.pages.dagster}/runs/{dagster_run_id}",
                 "preset": structure().settings.preset,
             },
         )

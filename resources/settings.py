@@ -34,7 +34,7 @@ class SettingsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             if key.split(".")[0] in STRUCTURE:
                 raise SettingsError(
                     f"{key} = {value!r} in run config: {key.split('.')[0]} is fixed when the code location loads.",
-                    remedy=f"Start the location with it: atft run --set {key}={value}, or ATFT_{key.upper()} in the"
-                    " environment.",
+                    remedy=f"Start the location with it: atft run --set {key}={value}, or"
+                    f" ATFT_{key.upper().replace('.', '__')}={value} in the environment.",
                 )
         return load_settings(structure().settings.preset, {**flatten(process_overrides()), **changes})

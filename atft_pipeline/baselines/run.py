@@ -15,16 +15,8 @@ from atft_pipeline.baselines.signals import signal_columns
 from atft_pipeline.errors import EvaluationError
 from atft_pipeline.evaluation.evaluate import RIDGE
 from atft_pipeline.evaluation.fold_table import HOLDOUT, FoldTable
+from atft_pipeline.predictions import SCHEMA
 from atft_pipeline.settings import Settings
-
-SCHEMA = {
-    "Date": pl.Date,
-    "Code": pl.String,
-    "horizon": pl.Int32,
-    "score": pl.Float64,
-    "fold": pl.String,
-    "model": pl.String,
-}
 
 
 def run_baselines(

@@ -19,6 +19,7 @@ from atft_pipeline.features.column import Column
 from atft_pipeline.features.contract import Contract
 from atft_pipeline.graphs.store import GraphStore
 from atft_pipeline.normalization.affine import Affine
+from atft_pipeline.predictions import SCHEMA
 from atft_pipeline.settings import Settings
 
 if TYPE_CHECKING:  # asset signatures name this class, and a code location loads without torch
@@ -30,16 +31,6 @@ if TYPE_CHECKING:  # asset signatures name this class, and a code location loads
 WEIGHTS, FACTS = "weights.safetensors", "model.json"
 SECTIONS = ("seed", "targets", "folds", "model", "loss", "training", "device")
 """Settings that a model carries: those that shape it or its scores. Paths and sources stay out of it."""
-
-SCHEMA: dict[str, Any] = {
-    "Date": pl.Date,
-    "Code": pl.String,
-    "horizon": pl.Int32,
-    "score": pl.Float64,
-    "fold": pl.String,
-    "model": pl.String,
-}
-"""Columns of a predictions table."""
 
 Progress = Callable[[str, int, int], None]
 

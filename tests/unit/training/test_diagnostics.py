@@ -57,7 +57,10 @@ def test_too_many_or_a_whole_family_stop_the_fit() -> None:
 
 
 def test_paths_of_a_sound_model_carry_gradient() -> None:
-    require_paths(lab().model(), batch())
+    model = lab().model()
+    require_paths(model, batch())
+    assert model.training
+    assert all(parameter.grad is None for parameter in model.parameters())
 
 
 def test_a_model_blind_to_its_input_is_refused() -> None:

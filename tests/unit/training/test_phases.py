@@ -7,7 +7,7 @@ import pytest
 from atft_pipeline.errors import PhaseWithoutEffect, TrainingError
 from atft_pipeline.model import AtftGatFan
 from atft_pipeline.sections import PhaseEpochs
-from atft_pipeline.training.phases import Phase, enter_phase, phases_for, require_effect
+from atft_pipeline.training.phases import Phase, active_parts, enter_phase, phases_for, require_effect
 from tests.unit.cache.world import small_settings
 from tests.unit.training.lab import lab
 
@@ -70,6 +70,7 @@ def test_every_phase_changes_something() -> None:
     batch = lab().source().batch([lab().world.sessions[40]])
     for index in range(4):
         require_effect(model, phases, index, batch)
+        assert model.active == active_parts(phases, index)
 
 
 def test_a_phase_without_effect_is_refused() -> None:

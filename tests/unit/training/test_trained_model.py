@@ -10,7 +10,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from atft_pipeline.errors import ContractError
-from atft_pipeline.training.trained_model import SCHEMA, TrainedModel
+from atft_pipeline.predictions import SCHEMA
+from atft_pipeline.training.trained_model import TrainedModel
 from tests.unit.cache.world import CONTRACT, small_settings
 from tests.unit.training.lab import lab
 from tests.unit.training.test_fit import fitted
