@@ -84,8 +84,11 @@ class LakeIOManager(dg.ConfigurableIOManager):
 
 def _metadata(lake: Lake, manifests: list[Manifest]) -> dict[str, Any]:
     last = manifests[-1]
+    folder = lake.file(last.asset, last.partition).resolve()
+    pages = [name for name in last.files if name.endswith(".html")]
     found: dict[str, Any] = {
-        "path": dg.MetadataValue.path(str(lake.root / last.asset)),
+        "path": dg.MetadataValue.path(str(folder)),
+        **{name.removesuffix(".html"): dg.MetadataValue.path(str(folder / name)) for name in pages},
         "megabytes": round(sum(manifest.size for manifest in manifests) / 1e6, 3),
         "content_hash": hash_text(manifest.content_hash for manifest in manifests),
     }

@@ -79,7 +79,10 @@ class FilesSource:
         return min(file.first for file in files) == max(file.last for file in files)
 
     def calendar(self) -> pl.DataFrame:
-        """Date and HolDiv of the calendar file; without one, the dates of the bars, each "1"."""
+        """Date and HolDiv of the calendar file; without one, days with bars are "1" and the others "0".
+
+        Without one a session on which nothing traded (2020-10-01) is taken for a holiday.
+        """
         endpoint = ENDPOINTS["trading_calendar"]
         if files := self._files(endpoint.name):
             rows = pl.concat([pl.read_parquet(file.path) for file in files])
@@ -167,5 +170,10 @@ def _date(path: Path, endpoint: Endpoint) -> pl.Expr:
 
 
 def _bar_dates(files: tuple[DatedFile, ...]) -> pl.DataFrame:
+    """Every day from the first bar to the last: "1" with bars, "0" without."""
     dates = [pl.scan_parquet(file.path).select(_date(file.path, ENDPOINTS["daily_bars"])) for file in files]
-    return pl.concat(dates).unique().sort("Date").with_columns(pl.lit("1").alias("HolDiv")).collect()
+    sessions = pl.concat(dates).unique().sort("Date").collect()["Date"]
+    days = pl.DataFrame({"Date": pl.date_range(sessions[0], sessions[-1], eager=True)})
+    return days.with_columns(
+        HolDiv=pl.when(pl.col("Date").is_in(sessions.implode())).then(pl.lit("1")).otherwise(pl.lit("0"))
+    )
