@@ -1,7 +1,6 @@
-"""Beside each asset's own checks: is what it committed still what would be made now? Nothing stale goes unsaid.
+"""Beside each asset's own checks: is what it committed still what would be made now? Nothing stale goes unsaid."""
 
-No postponed annotations here: Dagster compares the annotation of `context` itself, not its text.
-"""
+from __future__ import annotations
 
 from collections.abc import Sequence
 
@@ -12,6 +11,7 @@ from resources.currency import Currency, asset_name
 from resources.io_manager import LakeResource
 from resources.settings import SettingsResource
 from resources.structure import structure
+from resources.whole_graph import whole_graph
 
 SHOWN = 12
 """Rows of the table of what is out of date."""
@@ -24,15 +24,11 @@ def currency_checks(assets: Sequence[dg.AssetsDefinition]) -> list[dg.AssetCheck
 
 def _currency_check(asset: dg.AssetsDefinition) -> dg.AssetChecksDefinition:
     @dg.asset_check(asset=asset, name="inputs_are_current")
-    def inputs_are_current(
-        context: dg.AssetCheckExecutionContext, lake: LakeResource, settings: SettingsResource
-    ) -> dg.AssetCheckResult:
+    def inputs_are_current(lake: LakeResource, settings: SettingsResource) -> dg.AssetCheckResult:
         """What is committed was made from the present settings, code, contract and inputs, every month of it."""
-        graph, store = context.job_def.asset_layer.asset_graph, lake.open()
-        currency, held = (
-            Currency(graph, store, structure(), settings.load()),
-            set(store.partitions(asset_name(asset.key))),
-        )
+        store = lake.open()
+        currency = Currency(whole_graph(), store, structure(), settings.load())
+        held = set(store.partitions(asset_name(asset.key)))
         judged = currency.judged_partitions(asset.key, [key for key in months().get_partition_keys() if key in held])
         reasons = {part or "all": currency.difference(asset.key, part) for part in judged}
         found = {part: reason for part, reason in reasons.items() if reason}

@@ -28,6 +28,7 @@ from resources.io_manager import LakeIOManager, LakeResource
 from resources.market_data import MarketData
 from resources.mlflow_tracking import MLflowTracking
 from resources.settings import SettingsResource
+from resources.whole_graph import publish_graph
 
 STAGES = (
     raw,
@@ -63,3 +64,4 @@ defs = dg.Definitions(
         "io_manager": LakeIOManager(lake=lake, settings=settings, tracking=tracking),
     },
 )
+publish_graph(defs.resolve_asset_graph)

@@ -15,6 +15,7 @@ from atft_pipeline.settings import Settings
 from resources.currency import Currency, asset_name
 from resources.lake import Lake
 from resources.structure import Structure
+from resources.whole_graph import whole_graph
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def plan(
         raise SettingsError(
             f"No month of {known[0]} to {known[-1]} lies in {within}.", remedy="Choose months of the period."
         )
-    currency = Currency(graph, lake, structure, settings)
+    currency = Currency(whole_graph(), lake, structure, settings)
     reasons: dict[AssetKey, str] = {}
     stale: dict[AssetKey, set[str]] = {}
     for key in keys:

@@ -15,6 +15,7 @@ from resources.mlflow_tracking import MLflowTracking
 from resources.progress import reporter
 from resources.settings import SettingsResource
 from resources.structure import month_bounds, structure
+from resources.whole_graph import whole_graph
 
 
 class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -40,8 +41,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Commit each partition, then add metadata and log a child run."""
         lake, name = self.lake.open(), asset_name(context.asset_key)
-        graph = context.step_context.job_def.asset_layer.asset_graph
-        currency = Currency(graph, lake, structure(), self.settings.load())
+        currency = Currency(whole_graph(), lake, structure(), self.settings.load())
         manifests: list[Manifest] = []
         for partition, value in self._parts(context, obj):
             origin = currency.provenance(context.asset_key, partition)
