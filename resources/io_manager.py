@@ -8,6 +8,7 @@ import dagster as dg
 import polars as pl
 
 from atft_pipeline.errors import LakeError
+from resources import display
 from resources.currency import APPEND_METADATA, DATE_METADATA, Currency, asset_name
 from resources.lake import Lake
 from resources.manifest import Manifest, hash_text
@@ -16,6 +17,9 @@ from resources.progress import reporter
 from resources.settings import SettingsResource
 from resources.structure import month_bounds, structure
 from resources.whole_graph import whole_graph
+
+PREVIEW_ROWS, PREVIEW_COLUMNS = 5, 8
+"""How much of a table its page shows."""
 
 
 class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -52,6 +56,8 @@ class LakeIOManager(dg.ConfigurableIOManager):
         metadata = _metadata(lake, manifests)
         folder = lake.file(name, manifests[-1].partition)
         url = self.tracking.log_materialization(context, name, obj, manifests, folder)
+        if isinstance(obj, pl.DataFrame):
+            metadata["first_rows"] = display.table(obj[:PREVIEW_ROWS, :PREVIEW_COLUMNS])
         context.add_output_metadata({**metadata, "mlflow_run": dg.MetadataValue.url(url)})
         reporter().end(name, _summary(manifests))
 
