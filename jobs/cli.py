@@ -14,6 +14,9 @@ import click
 from atft_pipeline.errors import AtftError
 from atft_pipeline.settings import flatten, load_settings, parse_assignments, preset_names
 
+INTERRUPTED_EXIT = 130
+"""What shells give a command that Ctrl-C ended."""
+
 
 class _Commands(click.Group):
     """Prints an error of the project as what it is: a problem and its remedy, without a traceback."""
@@ -146,6 +149,8 @@ def _execute(job: str, to: str | None, within: tuple[str, str] | None) -> None:
 
     outcome = run_job(defs, job, to=to, within=within)
     print_outcome(outcome)
+    if outcome.interrupted is not None:
+        sys.exit(INTERRUPTED_EXIT)
     if outcome.errors or outcome.failed_checks:
         sys.exit(1)
 

@@ -14,6 +14,7 @@ from resources.mlflow_tracking import close_parent
 from resources.progress import reporter
 from resources.structure import structure
 
+INTERRUPTED = "DagsterExecutionInterruptedError"
 ERROR_THEN_WARN = (dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN)
 
 
@@ -21,7 +22,8 @@ ERROR_THEN_WARN = (dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN)
 class Outcome:
     """What a run did: its plan, its Dagster id (empty when nothing had to be done), and what went wrong.
 
-    `failed_checks` are those that block; `warnings` are checks that ask for a look.
+    `failed_checks` are those that block; `warnings` are checks that ask for a look. `interrupted` names the asset that
+    Ctrl-C or SIGTERM stopped.
     """
 
     plan: Plan
@@ -29,6 +31,7 @@ class Outcome:
     errors: dict[str, str]
     failed_checks: tuple[str, ...]
     warnings: tuple[str, ...]
+    interrupted: str | None = None
 
 
 def run_job(defs: dg.Definitions, job: str, *, to: str | None = None, within: tuple[str, str] | None = None) -> Outcome:
@@ -55,10 +58,15 @@ def run_job(defs: dg.Definitions, job: str, *, to: str | None = None, within: tu
     reporter().close()
     close_parent(shape.settings.home, result.run_id, succeeded=result.success)
     blocking, warning = (_failed_checks(result, severity) for severity in ERROR_THEN_WARN)
-    return Outcome(todo, result.run_id, _errors(result), blocking, warning)
+    errors = _errors(result)
+    interrupted = next((asset for asset, message in errors.items() if INTERRUPTED in message), None)
+    if interrupted is not None:
+        del errors[interrupted]
+    return Outcome(todo, result.run_id, errors, blocking, warning, interrupted)
 
 
 def _errors(result: dg.ExecuteInProcessResult) -> dict[str, str]:
+    """The innermost message of each failed step, by the name of its asset."""
     found: dict[str, str] = {}
     for event in result.all_events:
         if event.is_step_failure and event.step_key:
@@ -67,7 +75,7 @@ def _errors(result: dg.ExecuteInProcessResult) -> dict[str, str]:
                 error = error.cause
             message = error.message.strip() if error is not None else "no message"
             if "DagsterAssetCheckFailedError" not in message:  # told as a failed check
-                found[event.step_key] = message
+                found[event.step_key.replace("__", "/")] = message
     return found
 
 

@@ -20,4 +20,10 @@ def close_mlflow_run_after_failure(context: dg.RunFailureSensorContext) -> None:
     close_parent(structure().settings.home, context.dagster_run.run_id, succeeded=False)
 
 
-SENSORS = [close_mlflow_run_after_success, close_mlflow_run_after_failure]
+@dg.run_status_sensor(run_status=dg.DagsterRunStatus.CANCELED, default_status=dg.DefaultSensorStatus.RUNNING)
+def close_mlflow_run_after_cancellation(context: dg.RunStatusSensorContext) -> None:
+    """Marks the parent run FAILED: someone stopped it from the page."""
+    close_parent(structure().settings.home, context.dagster_run.run_id, succeeded=False)
+
+
+SENSORS = [close_mlflow_run_after_success, close_mlflow_run_after_failure, close_mlflow_run_after_cancellation]

@@ -33,6 +33,13 @@ def print_outcome(outcome: Outcome) -> None:
         console.print(f"[red]check failed[/] {check}", soft_wrap=True)
     for check in outcome.warnings:
         console.print(f"[yellow]warning[/] {check}", soft_wrap=True)
+    if outcome.interrupted is not None:
+        console.print(
+            f"[yellow]Interrupted[/] in {outcome.interrupted}. What was committed before stays; the same command goes"
+            " on from there.",
+            soft_wrap=True,
+        )
+        return
     if outcome.errors or outcome.failed_checks:
         console.print("Nothing that failed was committed; what was committed before stays. `atft status` shows it.")
         return
