@@ -68,8 +68,13 @@ def main() -> None:
     show_default=True,
     help="What to make; `atft backfill` makes months.",
 )
-@click.option("--to", metavar="ASSET", help="Stop at this asset, e.g. features or fold_models/fold_0.")
-def run(preset: str, source: Path | None, assignments: tuple[str, ...], job: str, to: str | None) -> None:
+@click.option(
+    "--to",
+    metavar="ASSET",
+    multiple=True,
+    help="Stop at this asset, e.g. features or fold_models/fold_0; may be repeated.",
+)
+def run(preset: str, source: Path | None, assignments: tuple[str, ...], job: str, to: tuple[str, ...]) -> None:
     r"""Run a job; what is current is re-used.
 
     \b
@@ -90,7 +95,7 @@ def run(preset: str, source: Path | None, assignments: tuple[str, ...], job: str
 def backfill(preset: str, source: Path | None, assignments: tuple[str, ...], asset: str, first: str, last: str) -> None:
     """Make the months of a monthly asset, and of what it needs, that are missing or not current."""
     fix_structure(preset, source, assignments)
-    _execute("backfill", asset, (first, last))
+    _execute("backfill", (asset,), (first, last))
 
 
 @main.command()
@@ -142,7 +147,7 @@ def fix_structure(preset: str, source: Path | None, assignments: tuple[str, ...]
     prepare_home(settings)
 
 
-def _execute(job: str, to: str | None, within: tuple[str, str] | None) -> None:
+def _execute(job: str, to: tuple[str, ...], within: tuple[str, str] | None) -> None:
     from jobs.definitions import defs
     from jobs.run import run_job
     from jobs.summary import print_outcome

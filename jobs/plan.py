@@ -34,7 +34,7 @@ def plan(
     structure: Structure,
     settings: Settings,
     *,
-    to: str | None = None,
+    to: Sequence[str] = (),
     within: tuple[str, str] | None = None,
 ) -> Plan:
     """Walk the job's assets downstream and keep those whose artefact differs from what would be made now.
@@ -45,7 +45,7 @@ def plan(
         lake: where the manifests are.
         structure: source and period.
         settings: settings of the run.
-        to: stop at this asset; what it does not need is left out.
+        to: stop at these assets; what they do not need is left out.
         within: first and last month; months outside are neither looked at nor made.
 
     Raises:
@@ -54,7 +54,7 @@ def plan(
     layer = defs.resolve_job_def(job).asset_layer
     graph = layer.asset_graph
     keys = [key for key in graph.toposorted_asset_keys if key in layer.executable_asset_keys]
-    if to is not None:
+    if to:
         keys = _up_to(graph, keys, to, job)
     known = months().get_partition_keys()
     wanted = [month for month in known if within is None or within[0] <= month <= within[1]]
@@ -104,16 +104,18 @@ def _why(
 def _up_to(
     graph: BaseAssetGraph,  # type: ignore[type-arg]
     keys: Sequence[AssetKey],
-    to: str,
+    to: Sequence[str],
     job: str,
 ) -> list[AssetKey]:
-    goal = AssetKey(to.split("/"))
-    if goal not in keys:
-        raise SettingsError(
-            f"--to {to} is not an asset of the job {job}.",
-            remedy=f"Choose one of: {', '.join(asset_name(key) for key in keys)}.",
-        )
-    needed, front = {goal}, [goal]
+    """The assets named, and what they need."""
+    front = [AssetKey(name.split("/")) for name in to]
+    for goal in front:
+        if goal not in keys:
+            raise SettingsError(
+                f"--to {asset_name(goal)} is not an asset of the job {job}.",
+                remedy=f"Choose one of: {', '.join(asset_name(key) for key in keys)}.",
+            )
+    needed = set(front)
     while front:
         parents = graph.get(front.pop()).parent_keys - needed
         needed |= parents

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import dagster as dg
@@ -34,7 +35,9 @@ class Outcome:
     interrupted: str | None = None
 
 
-def run_job(defs: dg.Definitions, job: str, *, to: str | None = None, within: tuple[str, str] | None = None) -> Outcome:
+def run_job(
+    defs: dg.Definitions, job: str, *, to: Sequence[str] = (), within: tuple[str, str] | None = None
+) -> Outcome:
     """Materialize what is not current. Needs DAGSTER_HOME.
 
     Raises:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from datetime import date
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -66,8 +67,9 @@ class Layout:
             Slot("next_move", 1, number),
         )
 
+    @cached_property
     def schema(self) -> pa.Schema:
-        """Arrow schema with the layout as JSON in its metadata."""
+        """Arrow schema with the layout as JSON in its metadata; made once, since each session's batch carries it."""
         text = json.dumps(asdict(self), sort_keys=True, default=date.isoformat)
         fields = [pa.field(slot.name, slot.arrow_type, nullable=False) for slot in self.slots]
         return pa.schema(fields, metadata={_METADATA_KEY: text.encode()})
@@ -99,7 +101,7 @@ class Layout:
             entry=raw["entry"],
             stride=raw["stride"],
         )
-        if not layout.schema().equals(schema, check_metadata=False):
+        if not layout.schema.equals(schema, check_metadata=False):
             raise ArtefactCorrupt(
                 f"{origin}: the columns of the file differ from its description.", remedy="Make arrow_cache again."
             )

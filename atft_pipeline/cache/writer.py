@@ -74,7 +74,7 @@ def write_cache(
     probe = _record_batch(layout, _empty_block(layout, contract, 1), 0)
     layout = replace(layout, stride=pa.ipc.get_record_batch_size(probe))
     months = [tuple(days) for _, days in groupby(sessions, key=lambda day: (day.year, day.month))]
-    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, layout.schema()) as file:
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, layout.schema) as file:
         for done, days in enumerate(months, start=1):
             within = pl.col("Date").is_between(days[0], days[-1])
             block = _month_block(
@@ -169,4 +169,4 @@ def _record_batch(layout: Layout, block: Mapping[str, npt.NDArray[Any]], positio
         flat = np.ascontiguousarray(block[slot.name][position]).reshape(-1)
         values = pa.array(flat.view(np.uint8) if slot.dtype == np.bool_ else flat)
         columns.append(pa.FixedSizeListArray.from_arrays(values, slot.width))
-    return pa.RecordBatch.from_arrays(columns, schema=layout.schema())
+    return pa.RecordBatch.from_arrays(columns, schema=layout.schema)

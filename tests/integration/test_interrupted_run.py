@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and kill -9 at any stage: nothing hangs, nothing half-made stays, a re-run ends with the same bits."""
+"""Ctrl-C, SIGTERM, kill -9 at any stage: nothing hangs, nothing half-made stays, a re-run ends with the same bits."""
 
 from __future__ import annotations
 
