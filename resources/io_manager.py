@@ -76,7 +76,9 @@ class LakeIOManager(dg.ConfigurableIOManager):
             return [(None, obj)]
         keys = list(context.asset_partition_keys)
         if context.definition_metadata.get(APPEND_METADATA):
-            return [(key, {name: table for name, table in obj.items() if name.startswith(key)}) for key in keys]
+            tables = {key: {name: table for name, table in obj.items() if name.startswith(key)} for key in keys}
+            # months without anything to add stay as they are; the latest says what it was judged by
+            return [(key, added) for key, added in tables.items() if added or key == keys[-1]]
         column = str(context.definition_metadata[DATE_METADATA])
         first, last = month_bounds(keys[0])[0], month_bounds(keys[-1])[1]
         outside = obj.filter(~pl.col(column).is_between(first, last) | pl.col(column).is_null()).height
