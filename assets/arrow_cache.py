@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import dagster as dg
 import polars as pl
 
@@ -9,6 +11,7 @@ from assets.stage import stage
 from atft_pipeline.cache import ArrowCache, write_cache
 from atft_pipeline.cache.spread import columns_without_spread
 from atft_pipeline.calendar import TradingCalendar
+from resources import display
 from resources.io_manager import LakeResource
 from resources.progress import reporter
 from resources.settings import SettingsResource
@@ -65,5 +68,23 @@ def no_stock_column_lost_its_spread(lake: LakeResource) -> dg.AssetCheckResult:
     )
 
 
+@dg.asset_check(asset=arrow_cache, blocking=True)
+def no_column_knows_the_future(lake: LakeResource, settings: SettingsResource) -> dg.AssetCheckResult:
+    """No input agrees with a forward return more than a signal can; what is merely odd warns."""
+    from atft_pipeline.evaluation.leak_scan import scan_for_leaks
+
+    shape = structure()
+    cache = lake.open().read("arrow_cache", None, ArrowCache)
+    days = [day for day in cache.days if day >= shape.start]
+    suspects = scan_for_leaks(cache, shape.contract, days, settings.load().evaluation.max_column_rank_ic)
+    table = pl.DataFrame([asdict(suspect) for suspect in suspects])
+    return dg.AssetCheckResult(
+        passed=not suspects,
+        severity=dg.AssetCheckSeverity.ERROR if any(s.blocking for s in suspects) else dg.AssetCheckSeverity.WARN,
+        description="; ".join(f"{s.column}, {s.target}: {s.what} {s.value:.3f}" for s in suspects[:5]) or None,
+        metadata={"suspects": len(suspects), **({"what": display.table(table)} if suspects else {})},
+    )
+
+
 ASSETS = [arrow_cache]
-CHECKS = [no_stock_column_lost_its_spread]
+CHECKS = [no_stock_column_lost_its_spread, no_column_knows_the_future]

@@ -225,10 +225,11 @@ class TrainingSettings(Section):
 
 
 class EvaluationSettings(Section):
-    """Metrics, portfolio and promotion."""
+    """Metrics, portfolio and promotion; an input above `max_column_rank_ic` is taken for a leak."""
 
     long_short_share: Annotated[float, Field(gt=0.0, le=0.5)] = 0.1
     cost_bps: Annotated[float, Field(ge=0.0)] = 10.0
+    max_column_rank_ic: Share = 0.2
     ridge_alpha: Annotated[float, Field(gt=0.0)] = 0.1
     bootstrap_samples: Annotated[int, Field(ge=100)] = 1000
     min_rank_ic_difference: float = -0.003

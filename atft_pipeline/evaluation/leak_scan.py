@@ -1,0 +1,145 @@
+"""Does a column know the future? What no honest signal reaches, on the day store that training reads.
+
+Blindness to the future is proved on the code that makes a column (`tests/properties`); this looks at what came out, so
+that a forward return that got among the inputs by another way cannot pass.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from atft_pipeline.cache.store import ArrowCache
+from atft_pipeline.features.contract import Contract
+
+Array = NDArray[np.float64]
+
+MAX_DAY_CORRELATION, MAX_SHARE_OF_DAYS = 0.5, 0.5
+"""A Pearson correlation above the first on more than the second of the days. One day proves nothing: on real prices a
+plain beta reached .91 on a day, and honest columns stood above .5 on up to a tenth of the days."""
+
+ODD_RANK_IC, ODD_LOSS = 0.05, 0.8
+"""A rank correlation above the first that loses this share of itself with one session's lag asks for a look."""
+
+MIN_NAMES = 20
+"""Names that a day must have to be judged."""
+
+SCANNED_DAYS = 250
+"""Sessions that are looked at, evenly spread."""
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A column that may know the future.
+
+    Attributes:
+        column: name in the contract.
+        target: forward return that it knows, such as `next_open_5`.
+        what: which rule it breaks.
+        value: what was measured.
+        limit: what is allowed.
+        blocking: whether this alone condemns it; otherwise a person should look.
+    """
+
+    column: str
+    target: str
+    what: str
+    value: float
+    limit: float
+    blocking: bool
+
+
+def scan_for_leaks(cache: ArrowCache, contract: Contract, days: Sequence[date], max_rank_ic: float) -> list[Suspect]:
+    """Columns that agree with forward returns more than a signal can, the worst first.
+
+    Blocking: a mean daily rank correlation above `max_rank_ic` in size, or a Pearson correlation above .5 in size on
+    more than half of the days. Odd: a mean rank correlation above .05 that loses 80% of itself when the column is taken
+    one session earlier. Columns of scope `market` do not differ between stocks and are not judged. A stock without the
+    label is left out; an unknown input counts as the day's median.
+
+    Args:
+        cache: the day store: inputs as stored, returns of both entries.
+        contract: of the cache.
+        days: sessions to choose from; the cache's first one has none before it and is left out.
+        max_rank_ic: what no honest column reaches.
+    """
+    judged = [i for i, column in enumerate(contract.columns) if column.scope != "market"]
+    targets = [f"{entry}_{h}" for entry in (cache.layout.entry, "close") for h in cache.horizons]
+    chosen = _spread([day for day in days if day != cache.days[0]])
+    now, earlier, plain = (np.full((len(chosen), len(judged), len(targets)), np.nan) for _ in range(3))
+    for d, day in enumerate(chosen):
+        before, today = (_filled(inputs[:, judged]) for inputs in cache.window(day, 2))
+        was, is_there = cache.window_mask(day, 2)
+        labels = np.hstack([cache.returns(day), cache.returns_close(day)]).astype(np.float64)
+        for t, label in enumerate(labels.T):
+            known = is_there & np.isfinite(label)
+            if np.count_nonzero(known & was) >= MIN_NAMES:
+                now[d, :, t] = _correlation(_ranks(today[known]), _ranks(label[known]))
+                plain[d, :, t] = _correlation(today[known], label[known])
+                earlier[d, :, t] = _correlation(_ranks(before[known & was]), _ranks(label[known & was]))
+    names = [contract.columns[i].name for i in judged]
+    return _suspects(names, targets, now, earlier, plain, max_rank_ic)
+
+
+def _suspects(
+    names: Sequence[str], targets: Sequence[str], now: Array, earlier: Array, plain: Array, max_rank_ic: float
+) -> list[Suspect]:
+    """Rules over days; arrays [D, F, T], NaN where a day was not judged or a column had no spread."""
+    rank_ic, lagged = _mean(now), _mean(earlier)
+    above = _mean(np.where(np.isnan(plain), np.nan, np.abs(plain) > MAX_DAY_CORRELATION))
+    found: list[Suspect] = []
+    for c, name in enumerate(names):
+        for t, target in enumerate(targets):
+            ic, later, share = float(rank_ic[c, t]), float(lagged[c, t]), float(above[c, t])
+            kept = (1.0 - ODD_LOSS) * abs(ic)
+            if abs(ic) > max_rank_ic:
+                found.append(Suspect(name, target, "mean daily rank correlation", ic, max_rank_ic, blocking=True))
+            elif share > MAX_SHARE_OF_DAYS:
+                what = f"share of days with a correlation above {MAX_DAY_CORRELATION}"
+                found.append(Suspect(name, target, what, share, MAX_SHARE_OF_DAYS, blocking=True))
+            elif abs(ic) > ODD_RANK_IC and later * np.sign(ic) < kept:
+                what = f"rank correlation {ic:.3f} falls with one session's lag"
+                found.append(Suspect(name, target, what, later, kept, blocking=False))
+    return sorted(found, key=lambda suspect: (not suspect.blocking, -abs(suspect.value)))
+
+
+def _spread(days: Sequence[date]) -> list[date]:
+    if not days:
+        return []
+    places = np.unique(np.linspace(0, len(days) - 1, min(SCANNED_DAYS, len(days))).astype(int))
+    return [days[i] for i in places]
+
+
+def _filled(inputs: NDArray[np.float32]) -> Array:
+    """[C, F] with the column's median for NaN; 0 for a column without a value."""
+    known = np.isfinite(inputs)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # the median of nothing
+        middle = np.nan_to_num(np.nanmedian(np.where(known, inputs, np.nan), axis=0))
+    return np.where(known, inputs, middle).astype(np.float64)
+
+
+def _ranks(values: Array) -> Array:
+    """Average ranks over the stocks: [N, ...] -> [N, ...]."""
+    ranks: Array = rankdata(values, axis=0)
+    return ranks
+
+
+def _correlation(inputs: Array, label: Array) -> Array:
+    """Pearson of each column of [N, F] with [N]: [F], NaN without spread."""
+    x, y = inputs - inputs.mean(axis=0), label - label.mean()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray((x * y[:, None]).sum(axis=0) / np.sqrt((x * x).sum(axis=0) * (y * y).sum()))
+
+
+def _mean(values: Array) -> Array:
+    """Mean over days [D, ...] of what is known; NaN where nothing is."""
+    known = np.isfinite(values)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.where(known, values, 0.0).sum(axis=0) / known.sum(axis=0))
