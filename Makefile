@@ -64,4 +64,4 @@ clean: ## the lake, Dagster's and MLflow's records, and caches; the virtual envi
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 screenshots: install ## the pictures of the README, from the pages of the last `make run`; needs Chromium
-	@$(BIN)/python docs/screenshots.py
+	@$(BIN)/python -m docs.screenshots

@@ -38,8 +38,9 @@ from atft_pipeline.sections import (
 )
 
 ENV_PREFIX = "ATFT_"
-RESERVED_ENV = ("ATFT_PRESET", "ATFT_OVERRIDES", "ATFT_TEST_TSE")
-"""Read elsewhere: the preset's name, the overrides of `atft run --set`, the folder of the real-data tests."""
+RESERVED_ENV = ("ATFT_PRESET", "ATFT_OVERRIDES", "ATFT_TEST_TSE", "ATFT_TEST_BROWSER")
+"""Read elsewhere: the preset's name, the overrides of `atft run --set`, the folder of the real-data tests, whether
+the browser tests may be skipped."""
 
 
 class Settings(Section):

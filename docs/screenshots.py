@@ -1,77 +1,71 @@
 """The pictures of the README, made from the pages as a user sees them: `make screenshots` after `make run`.
 
-Needs Chromium (Debian: apt-get install --no-install-recommends chromium fonts-dejavu). The pages run on ports of their
-own, so that an `atft ui` in use is not disturbed.
+Needs Chromium and a font (Debian: apt-get install --no-install-recommends chromium fonts-dejavu). The pages run on
+ports of their own, so that an `atft ui` in use is not disturbed.
 """
 
 from __future__ import annotations
 
-import shutil
-import signal
-import subprocess
 import sys
 import tempfile
-import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
+from playwright.sync_api import Browser, Page, expect
+
+from docs.browser import INSTALL, chromium, find_chromium, open_plot, serving
+
 IMAGES = Path(__file__).parent / "images"
+LAKE = Path(".atft/demo/lake")
 DAGSTER_PORT, MLFLOW_PORT = 3310, 5310
-QUIET = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-)
+DAGSTER, MLFLOW = f"http://127.0.0.1:{DAGSTER_PORT}", f"http://127.0.0.1:{MLFLOW_PORT}"
 
 
-def wait_for(address: str, seconds: float = 90.0) -> None:
-    """Until a page answers."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            with urllib.request.urlopen(address, timeout=5):
-                return
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            time.sleep(0.5)
-    raise SystemExit(f"{address} did not answer within {seconds:.0f} s")
+def lineage(page: Page) -> None:
+    """The whole graph, by groups."""
+    page.goto(f"{DAGSTER}/asset-groups")
+    expect(page.locator("foreignObject").get_by_text("signals", exact=True)).to_be_visible()
+    expect(page.get_by_text("fetching statuses")).to_have_count(0)
 
 
-def shoot(browser: str, address: str, name: str, size: str) -> None:
-    """One picture; pages are given time to draw."""
-    with tempfile.TemporaryDirectory() as profile:
-        subprocess.run(
-            [
-                *(browser, *QUIET, f"--user-data-dir={profile}", f"--window-size={size}"),
-                *("--timeout=20000", "--virtual-time-budget=20000", f"--screenshot={IMAGES / name}", address),
-            ],
-            check=True,
-            capture_output=True,
-            timeout=120,
-        )
-    print(IMAGES / name)
+def asset(page: Page) -> None:
+    """One asset with its metadata and a plot opened."""
+    page.goto(f"{DAGSTER}/assets/evaluation?view=overview")
+    open_plot(page, "cumulative_rank_ic")
+
+
+def report(page: Page) -> None:
+    """The top of the evaluation report."""
+    page.goto(max(LAKE.glob("evaluation/*/*/report.html")).resolve().as_uri())
+
+
+def shoot(browser: Browser, name: str, width: int, height: int) -> None:
+    """One picture, when what it shows is there and the page asks for nothing more."""
+    page = browser.new_page(viewport={"width": width, "height": height})
+    {"lineage": lineage, "asset": asset, "report": report}[name](page)
+    page.wait_for_load_state("networkidle")
+    page.screenshot(path=IMAGES / f"{name}.png", animations="disabled")
+    page.close()
+    print(IMAGES / f"{name}.png")
 
 
 def main() -> None:
     """Start the pages, take the pictures, stop the pages."""
-    browser = shutil.which("chromium") or shutil.which("google-chrome")
-    if browser is None:
-        raise SystemExit("No chromium found: apt-get install --no-install-recommends chromium")
+    binary = find_chromium()
+    if binary is None:
+        raise SystemExit(f"No chromium found: {INSTALL}")
+    if not any(LAKE.glob("evaluation/*/*/report.html")):
+        raise SystemExit(f"No report under {LAKE}: make run")
     IMAGES.mkdir(exist_ok=True)
     atft = Path(sys.executable).with_name("atft")
     ports = ["--set", f"pages.dagster_port={DAGSTER_PORT}", "--set", f"pages.mlflow_port={MLFLOW_PORT}"]
-    dagster = f"http://127.0.0.1:{DAGSTER_PORT}"
-    with subprocess.Popen([str(atft), "ui", *ports], start_new_session=True) as pages:
-        try:
-            wait_for(f"{dagster}/server_info")
-            wait_for(f"http://127.0.0.1:{MLFLOW_PORT}/health")
-            shoot(browser, f"{dagster}/asset-groups", "lineage.png", "1800,1000")
-            shoot(browser, f"{dagster}/assets/features?view=overview", "asset.png", "1600,1200")
-        finally:
-            pages.send_signal(signal.SIGTERM)
-            pages.wait(30)
-    report = sorted(Path(".atft/demo/lake/evaluation").rglob("report.html"))
-    if report:
-        shoot(browser, report[-1].resolve().as_uri(), "report.png", "1200,1500")
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        serving([str(atft), "ui", *ports], [f"{DAGSTER}/server_info", f"{MLFLOW}/health"], Path(folder, "pages.log")),
+        chromium(binary) as browser,
+    ):
+        shoot(browser, "lineage", 1800, 1000)
+        shoot(browser, "asset", 1600, 1200)
+        shoot(browser, "report", 1200, 1500)
 
 
 if __name__ == "__main__":

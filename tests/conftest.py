@@ -13,7 +13,7 @@ import tempfile
 
 import pytest
 
-for name in [name for name in os.environ if name.startswith("ATFT_") and name != "ATFT_TEST_TSE"]:
+for name in [name for name in os.environ if name.startswith("ATFT_") and not name.startswith("ATFT_TEST_")]:
     del os.environ[name]
 
 HOME = tempfile.mkdtemp(prefix="atft-tests-")

@@ -1,0 +1,1 @@
+"""The web pages, driven in headless Chromium as a person would."""
