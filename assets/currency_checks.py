@@ -41,7 +41,7 @@ def _currency_check(asset: dg.AssetsDefinition) -> dg.AssetChecksDefinition:
             metadata={
                 "judged": len(judged),
                 "out_of_date": len(found),
-                "why": dg.MetadataValue.md("\n".join(["| part | why |", "|---|---|", *rows])),
+                **({"why": dg.MetadataValue.md("\n".join(["| part | why |", "|---|---|", *rows]))} if rows else {}),
             },
         )
 

@@ -58,7 +58,7 @@ def evaluation(
     leading = (facts["models"], facts["headline_horizon"], facts["entry"])
     context.add_output_metadata(
         {
-            **result.headline(),
+            **{name: round(value, 4) for name, value in result.headline().items()},
             "cumulative_rank_ic": display.picture(cumulative_rank_ic(result.daily, *leading)),
             "rank_ic_by_fold": display.picture(rank_ic_by_fold(result.summary, *leading)),
         }

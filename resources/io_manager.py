@@ -11,7 +11,7 @@ from atft_pipeline.errors import LakeError
 from resources import display
 from resources.currency import APPEND_METADATA, DATE_METADATA, Currency, asset_name
 from resources.lake import Lake
-from resources.manifest import Manifest, hash_text
+from resources.manifest import Manifest, hash_of_all
 from resources.mlflow_tracking import MLflowTracking
 from resources.progress import reporter
 from resources.settings import SettingsResource
@@ -98,7 +98,7 @@ def _metadata(lake: Lake, manifests: list[Manifest]) -> dict[str, Any]:
         "path": dg.MetadataValue.path(str(folder)),
         **{name.removesuffix(".html"): dg.MetadataValue.path(str(folder / name)) for name in pages},
         "megabytes": round(sum(manifest.size for manifest in manifests) / 1e6, 3),
-        "content_hash": hash_text(manifest.content_hash for manifest in manifests),
+        "content_hash": hash_of_all(manifests),
     }
     if last.rows is not None:
         found["dagster/row_count"] = sum(manifest.rows or 0 for manifest in manifests)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +93,12 @@ def hash_text(parts: Iterable[str]) -> str:
     for part in parts:
         digest.update(f"{len(part)}:{part}".encode())
     return digest.hexdigest()
+
+
+def hash_of_all(manifests: Sequence[Manifest]) -> str:
+    """Content hash of what one step committed: that of the one artefact, or of all months together."""
+    hashes = [manifest.content_hash for manifest in manifests]
+    return hashes[0] if len(hashes) == 1 else hash_text(hashes)
 
 
 def hash_table(frame: pl.DataFrame) -> str:

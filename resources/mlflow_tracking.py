@@ -20,13 +20,16 @@ import dagster as dg
 import polars as pl
 
 from atft_pipeline.settings import Settings, flatten
-from resources.manifest import Manifest
+from resources.manifest import Manifest, hash_of_all
 from resources.structure import structure
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 EXPERIMENT = "atft_pipeline"
+KIND = {"mlflow.experimentKind": "custom_model_development"}
+"""Without it MLflow's page opens an experiment on an overview of traces, which there are none of."""
+
 CHAMPION_ALIAS = "champion"
 
 
@@ -51,7 +54,7 @@ class MLflowTracking(dg.ConfigurableResource):  # type: ignore[type-arg]
                 "asset": asset,
                 "dagster_run_id": context.run_id,
                 "dagster_run_url": f"{structure().settings.pages.dagster}/runs/{context.run_id}",
-                "content_hash": manifests[-1].content_hash,
+                "content_hash": hash_of_all(manifests),
                 "code_version": manifests[-1].provenance.code_version,
                 "settings_hash": manifests[-1].provenance.settings_hash,
                 "contract_hash": manifests[-1].provenance.contract_hash,
@@ -114,7 +117,8 @@ def open_store(home: Path) -> tuple[MlflowClient, str]:
     experiment = client.get_experiment_by_name(EXPERIMENT)
     if experiment is not None:
         return client, str(experiment.experiment_id)
-    return client, str(client.create_experiment(EXPERIMENT, artifact_location=(folder / "artifacts").as_uri()))
+    created = client.create_experiment(EXPERIMENT, (folder / "artifacts").as_uri(), KIND)
+    return client, str(created)
 
 
 def store_uri(home: Path) -> str:
