@@ -140,6 +140,7 @@ def fix_structure(preset: str, source: Path | None, assignments: tuple[str, ...]
     if source is not None:
         overrides |= {"source.kind": "files", "source.path": str(source.expanduser().resolve())}
     settings = load_settings(preset, overrides)
+    overrides["store"] = str(settings.store.resolve())  # children may run from another folder
     os.environ["ATFT_PRESET"] = preset
     os.environ["ATFT_OVERRIDES"] = json.dumps(overrides)
     from jobs.home import prepare_home

@@ -34,7 +34,7 @@ def serve() -> None:
             str(binaries / "dagster"),
             "dev",
             "-w",
-            "workspace.yaml",
+            str(ROOT / "workspace.yaml"),
             "-h",
             HOST,
             "-p",
@@ -46,7 +46,8 @@ def serve() -> None:
             *("--host", HOST, "--port", str(pages.mlflow_port), "--workers", "1"),
         ],
     }
-    children = {name: subprocess.Popen(command, cwd=ROOT) for name, command in commands.items()}
+    # from the home, because `dagster dev` lets an .env file of its folder override DAGSTER_HOME: that of the demo
+    children = {name: subprocess.Popen(command, cwd=home) for name, command in commands.items()}
     stopping = False
 
     def stop(number: int, frame: FrameType | None) -> None:
