@@ -35,13 +35,14 @@ def graphs(
     """Directed edges by as-of date, keyed by Code: correlated residual returns up to that close, and sectors."""
     from atft_pipeline.evaluation.plots import degree_bars
 
+    index = topix.collect()
     start, end = structure().days_of(context.partition_keys)
     start = max(start, structure().start.replace(day=1))  # before, the window is not full and nothing is trained
     calendar = TradingCalendar.from_frame(trading_calendar.collect())
     members = universe.collect()
     edges = graphs_for_sessions(
         daily_bars.collect(),
-        topix.collect(),
+        None if index.is_empty() else index,  # only a model without its graph may do without the index
         members,
         calendar.between(start, end),
         calendar,

@@ -47,11 +47,17 @@ def endpoint_asset(endpoint: Endpoint) -> dg.AssetsDefinition:
     def rows(context: dg.AssetExecutionContext, lake: LakeResource, market_data: MarketData) -> pl.DataFrame:
         start, end = structure().days_of(context.partition_keys)
         held = lake.open().held(endpoint.name, context.partition_keys)
-        typed = market_data.fetch(endpoint.name, start, end, held)
+        rows = market_data.fetch(endpoint.name, start, end, held)
         context.add_output_metadata(
-            {"failed_casts": sum(typed.failed_casts.values()), "unknown_columns": list(typed.unknown_columns)}
+            {
+                "failed_casts": sum(rows.typed.failed_casts.values()),
+                "unknown_columns": list(rows.typed.unknown_columns),
+                "warnings": dg.MetadataValue.md(
+                    "\n".join(f"- {oddity}" for oddity in rows.findings.oddities) or "none"
+                ),
+            }
         )
-        return typed.frame
+        return rows.typed.frame
 
     return rows
 

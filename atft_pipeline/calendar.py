@@ -16,6 +16,9 @@ TOKYO = ZoneInfo("Asia/Tokyo")
 SESSION_DIVISIONS = ("1", "2")
 """HolDiv of a session: "1" a full day, "2" a half day. "0" and "3" (derivatives only) are closed for equities."""
 
+SESSIONS_WITHOUT_TRADE = (date(2020, 10, 1),)
+"""Sessions of the exchange without a single trade: the all-day outage. No bar tells them from holidays."""
+
 LONGER_SESSION_FROM = date(2024, 11, 5)
 """From this session on the close is 15:30; before it, 15:00."""
 

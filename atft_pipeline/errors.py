@@ -4,7 +4,8 @@ AtftError
 ├── SettingsError        a key, value or combination of settings is refused
 ├── SourceError          market data cannot be had or read
 │   ├── EndpointMissing  the source does not offer this endpoint
-│   └── WireError        rows do not have the form that the endpoint promises
+│   ├── WireError        rows do not have the form that the endpoint promises
+│   └── BadData          files or rows that would give wrong figures: every problem at once
 ├── ContractError        a frame and the feature contract disagree
 ├── LakeError            an artefact is missing, stale, corrupt or cannot be written
 │   ├── ArtefactMissing
@@ -60,6 +61,10 @@ class EndpointMissing(SourceError):
 
 class WireError(SourceError):
     """Rows do not have the form that the endpoint promises."""
+
+
+class BadData(SourceError):
+    """Files or rows that would give wrong figures; made by `jquants.findings`, every problem at once."""
 
 
 class ContractError(AtftError):

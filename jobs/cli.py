@@ -39,7 +39,7 @@ def structure_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--source",
             type=click.Path(path_type=Path),
             metavar="DIR",
-            help="Folder of Parquet files in J-Quants V2 columns.",
+            help="Folder of Parquet or CSV files in J-Quants V2 columns.",
         ),
         click.option("--preset", default="demo", show_default=True, help=f"One of {', '.join(preset_names())}."),
     ):
@@ -49,14 +49,15 @@ def structure_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 def main() -> None:
-    r"""From J-Quants market data to a ranked list of Tokyo stocks, every step checked and on record.
+    """From J-Quants market data to a ranked list of Tokyo stocks, every step checked and on record.
 
     \b
     atft run                               everything on a simulated market, in minutes
     atft run --preset tse --source DIR     the same over your own files
     atft ui                                Dagster's and MLflow's pages
     atft status                            what is current, what is not, and why
-    """
+    atft doctor --source DIR               what is wrong with your files, before anything runs
+    """  # noqa: D301 - click wants the character itself
 
 
 @main.command()
@@ -75,14 +76,14 @@ def main() -> None:
     help="Stop at this asset, e.g. features or fold_models/fold_0; may be repeated.",
 )
 def run(preset: str, source: Path | None, assignments: tuple[str, ...], job: str, to: tuple[str, ...]) -> None:
-    r"""Run a job; what is current is re-used.
+    """Run a job; what is current is re-used.
 
     \b
     Examples:
       atft run --set model.graph.enabled=false
       atft run --to features
       atft run --preset tse --source ~/prices --set universe.n_largest=500
-    """
+    """  # noqa: D301 - click wants the character itself
     fix_structure(preset, source, assignments)
     _execute(job, to, None)
 
@@ -114,6 +115,36 @@ def status(preset: str, source: Path | None, assignments: tuple[str, ...]) -> No
 
 
 @main.command()
+@click.option("--preset", default="tse", show_default=True, help=f"One of {', '.join(preset_names())}.")
+@click.option(
+    "--source", type=click.Path(path_type=Path), metavar="DIR", required=True, help="Folder of Parquet or CSV files."
+)
+@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Change a setting; may be repeated.")
+def doctor(preset: str, source: Path, assignments: tuple[str, ...]) -> None:
+    """Check a folder of market data without running anything.
+
+    \b
+    Files are named after the endpoints, split by date or not, in any folder inside DIR:
+      equities_bars_daily.parquet                    Date Code O H L C Vo Va AdjFactor (needed; Va can be left out)
+      equities_master_202501.csv.gz                  Date Code S17 S33 and more (needed; one snapshot will do)
+      indices_bars_daily_topix.csv                   Date O H L C (needed by the families market and cross_market)
+      historical/2025/equities_bars_daily_202501.csv.gz    as the bulk download lays them out
+
+    Problems stop a run and name file, column and row; warnings are counted and do not. Exit code 0: usable;
+    1: there are problems; 2: there is no such folder or setting.
+
+    \b
+    Examples:
+      atft doctor --source ~/prices
+      atft doctor --source ~/prices --preset tse --set period.sessions=500
+    """  # noqa: D301 - click wants the character itself
+    from jobs.doctor import run_doctor
+
+    if not run_doctor(load_settings(preset, _with_source(dict(parse_assignments(assignments)), source))):
+        sys.exit(1)
+
+
+@main.command()
 @structure_options
 def ui(preset: str, source: Path | None, assignments: tuple[str, ...]) -> None:
     """Serve Dagster's page (with its daemon) and MLflow's page on 127.0.0.1 until Ctrl-C."""
@@ -138,7 +169,7 @@ def fix_structure(preset: str, source: Path | None, assignments: tuple[str, ...]
     """Put preset and overrides where the code location finds them; refuses what cannot be loaded."""
     overrides: dict[str, Any] = dict(parse_assignments(assignments))
     if source is not None:
-        overrides |= {"source.kind": "files", "source.path": str(source.expanduser().resolve())}
+        overrides = _with_source(overrides, source)
     settings = load_settings(preset, overrides)
     overrides["store"] = str(settings.store.resolve())  # children may run from another folder
     os.environ["ATFT_PRESET"] = preset
@@ -146,6 +177,10 @@ def fix_structure(preset: str, source: Path | None, assignments: tuple[str, ...]
     from jobs.home import prepare_home
 
     prepare_home(settings)
+
+
+def _with_source(overrides: dict[str, Any], folder: Path) -> dict[str, Any]:
+    return overrides | {"source.kind": "files", "source.path": str(folder.expanduser().resolve())}
 
 
 def _execute(job: str, to: tuple[str, ...], within: tuple[str, str] | None) -> None:

@@ -7,6 +7,7 @@ from datetime import date
 
 import polars as pl
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from atft_pipeline.evaluation.evaluate import Evaluation
@@ -28,7 +29,7 @@ def print_outcome(outcome: Outcome) -> None:
         names = ", ".join(asset_name(key) for key in reused[:6]) + (" ..." if len(reused) > 6 else "")
         console.print(f"Re-used, being current: {len(reused)} of {len(reused) + len(outcome.plan.reasons)} ({names})")
     for step, message in outcome.errors.items():
-        console.print(f"[red]{step}[/]: {message}", markup=True, soft_wrap=True)
+        console.print(f"[red]{step}[/]: {escape(message)}", soft_wrap=True)
     for check in outcome.failed_checks:
         console.print(f"[red]check failed[/] {check}", soft_wrap=True)
     for check in outcome.warnings:

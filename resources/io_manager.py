@@ -8,6 +8,7 @@ import dagster as dg
 import polars as pl
 
 from atft_pipeline.errors import LakeError
+from atft_pipeline.jquants.endpoints import ENDPOINTS
 from resources import display
 from resources.currency import APPEND_METADATA, DATE_METADATA, Currency, asset_name
 from resources.lake import Lake
@@ -62,9 +63,15 @@ class LakeIOManager(dg.ConfigurableIOManager):
         reporter().end(name, _summary(manifests))
 
     def load_input(self, context: dg.InputContext) -> Any:
-        """Read verified files; a missing month between existing ones is an error."""
+        """Read verified files; a missing month between existing ones is an error.
+
+        A raw table that the source does not offer is empty: `resolve` has refused the families that need it.
+        """
         lake, name = self.lake.open(), asset_name(context.asset_key)
         kind = context.dagster_type.typing_type
+        if name in ENDPOINTS and name not in structure().source.endpoints:
+            nothing = pl.DataFrame(schema=ENDPOINTS[name].schema)
+            return nothing.lazy() if kind is pl.LazyFrame else nothing
         partitions = list(context.asset_partition_keys) if context.has_asset_partitions else None
         if kind in (pl.LazyFrame, pl.DataFrame):
             frame = lake.scan(name, partitions)

@@ -21,6 +21,7 @@ from atft_pipeline.calendar import TradingCalendar
 from atft_pipeline.errors import SettingsError
 from atft_pipeline.features.contract import CONTRACT, Contract
 from atft_pipeline.jquants.source import Source, open_source
+from atft_pipeline.needs import require_endpoints
 from atft_pipeline.settings import Settings, load_settings
 
 MIN_SESSIONS = 60
@@ -56,15 +57,7 @@ class Structure:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of any figure must know about the source."""
-        if self.source.stretched_master:
-            text = (
-                "Survivorship: the master is one snapshot stretched over the whole period. Stocks that were delisted"
-                " before it are missing, so every figure is too good; only S33, S17 and ProdCat of it are used."
-            )
-            return (text,)
-        if self.settings.source.kind == "simulated":
-            return ("A simulated market with planted effects: the figures show that the pipeline works, not a market.",)
-        return ()
+        return self.source.notes
 
     def days_of(self, months: Sequence[str]) -> tuple[date, date]:
         """First and last day of a run's range of months, inside [data_start, as_of]."""
@@ -130,9 +123,11 @@ def resolve(settings: Settings) -> Structure:
 
     Raises:
         SettingsError: the source holds too few sessions after the warm-up.
+        EndpointMissing: a feature family, or the graph, needs an endpoint that the source does not offer.
     """
     source = open_source(settings)
     contract = CONTRACT.select(settings.features.families)
+    require_endpoints(settings, source.endpoints)
     whole = TradingCalendar.from_frame(source.calendar())
     first, last = source.first_session(), source.last_session()
     as_of = min(last, whole.at_or_before(settings.period.end)) if settings.period.end else last

@@ -40,7 +40,7 @@ class ReportExtras:
         history: training curves: fold, epoch, train_loss, validation_rank_ic.
         selection: variable selection weights: family, weight; several rows of a family are averaged.
         top_names: Date, then any columns in the order to show; rows of one session, best first.
-        notes: sentences on the source, such as its survivorship.
+        notes: sentences on the source, such as its survivorship; they stand above every figure.
     """
 
     fold_table: FoldTable | None = None

@@ -1,7 +1,8 @@
-"""A folder of Parquet files in J-Quants V2 columns as a source.
+"""A folder of files in J-Quants V2 columns as a source: Parquet, CSV and gzipped CSV, mixed, split by date or not.
 
-Files are named after the endpoint's path, as the bulk download does: `equities_bars_daily.parquet`, or split by date as
-`equities_bars_daily_2019.parquet` and `equities_bars_daily_201901.parquet`. Columns may be typed or in wire form.
+Files are named after the endpoint's path, as the bulk download does; `data_files` says how. Columns may be typed or in
+wire form. Opening the folder reads footers and first lines; of a CSV whose name carries its period no row is read
+before the rows themselves are wanted.
 
 A master that holds one snapshot is stretched over every session. Only S33, S17 and ProdCat may then be used; what would
 tell of the future (ScaleCat, Mkt, Mrgn and their names) is blanked here, so that nothing can see it.
@@ -10,170 +11,251 @@ tell of the future (ScaleCat, Mkt, Mrgn and their names) is blanked here, so tha
 from __future__ import annotations
 
 import hashlib
-import re
-from dataclasses import dataclass
 from datetime import date
-from functools import cache
 from pathlib import Path
 
 import polars as pl
 
-from atft_pipeline.calendar import TradingCalendar
+from atft_pipeline.calendar import SESSIONS_WITHOUT_TRADE, TradingCalendar
 from atft_pipeline.errors import SourceError
-from atft_pipeline.jquants.endpoints import ENDPOINTS, Endpoint
-from atft_pipeline.jquants.source import require_offered
-from atft_pipeline.jquants.wire import to_typed
+from atft_pipeline.jquants.checked_rows import examine
+from atft_pipeline.jquants.data_files import DataFile, endpoints_in, find_files, names_in
+from atft_pipeline.jquants.endpoints import ENDPOINTS
+from atft_pipeline.jquants.file_dates import first_date, last_date, may_hold
+from atft_pipeline.jquants.file_rows import (
+    FILE,
+    ROW,
+    bounds_of,
+    column_problems,
+    columns_of,
+    day_of,
+    days_of,
+    is_outside,
+    rows_of,
+)
+from atft_pipeline.jquants.findings import Places, Problem, raise_if_bad
+from atft_pipeline.jquants.mixed_rows import concat_mixed
+from atft_pipeline.jquants.source import LocatedRows, require_offered
 
 REQUIRED = ("daily_bars", "equities_master")
 BLANKED_WHEN_STRETCHED = ("ScaleCat", "Mkt", "MktNm", "Mrgn", "MrgnNm")
 
-
-@dataclass(frozen=True)
-class DatedFile:
-    """A Parquet file, its state on disk, and the first and last date of its rows."""
-
-    path: Path
-    size: int
-    changed_ns: int
-    first: date
-    last: date
+SURVIVORSHIP = (
+    "Survivorship: the master is one snapshot stretched over the whole period. Stocks that were delisted before it are"
+    " missing, so every figure is too good; only S33, S17 and ProdCat of it are used."
+)
+DERIVED_CALENDAR = (
+    "Calendar: there is no calendar file, so days with bars are sessions and all others holidays. A session on which"
+    " nothing traded is taken for a holiday, except the outage of 2020-10-01, which is known to be a session."
+)
 
 
 class FilesSource:
-    """Parquet files in V2 columns; the folder is looked at anew on each call, so added files are seen.
+    """Files in V2 columns; the folder is looked at anew on each call, so added files are seen.
 
     Args:
         path: the folder.
 
     Raises:
-        SourceError: the folder, a required file or a required column is missing, or a file has no rows.
+        SourceError: the folder or a required file is missing.
+        BadData: files are damaged, or columns are missing or cannot hold their values.
     """
 
     name = "files"
 
     def __init__(self, path: Path) -> None:
+        self._open(path)
+        for name in REQUIRED:
+            if problem := self.missing(name):
+                raise SourceError(problem.says + ".", remedy=problem.remedy)
+        raise_if_bad(f"source.path = {path}", self.file_problems())
+
+    @classmethod
+    def unchecked(cls, path: Path) -> FilesSource:
+        """A folder whatever it holds, for telling what is wrong with it.
+
+        Raises:
+            SourceError: there is no such folder.
+        """
+        source = cls.__new__(cls)
+        source._open(path)
+        return source
+
+    def _open(self, path: Path) -> None:
         if not path.is_dir():
             raise SourceError(
                 f"source.path = {path} is not a folder.",
-                remedy="Give the folder of the Parquet files: atft run --preset tse --source DIR.",
+                remedy="Give the folder of the files: atft run --preset tse --source DIR.",
             )
         self.path = path
-        for name, endpoint in ENDPOINTS.items():
-            if name in REQUIRED and not self._files(name):
-                raise SourceError(
-                    f"source.path = {path} holds no {endpoint.file_stem}.parquet ({name}); it holds"
-                    f" {', '.join(sorted(file.name for file in path.glob('*.parquet'))) or 'no Parquet file'}.",
-                    remedy=f"Add {endpoint.file_stem}.parquet, or {endpoint.file_stem}_YYYY.parquet for each year, with"
-                    f" columns {', '.join(endpoint.required)}.",
-                )
 
     @property
     def endpoints(self) -> frozenset[str]:
         """Endpoints with files; the calendar always, made from the dates of the bars where it has no file."""
-        return frozenset(name for name in ENDPOINTS if self._files(name)) | {"trading_calendar"}
+        return endpoints_in(self.path) | {"trading_calendar"}
 
     @property
     def stretched_master(self) -> bool:
         """Whether the master holds one snapshot date."""
-        files = self._files("equities_master")
-        return min(file.first for file in files) == max(file.last for file in files)
+        files = self.files("equities_master")
+        return first_date(files, "equities_master") == last_date(files, "equities_master")
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The stretched master, a calendar or a value traded that was worked out from the bars."""
+        columns = [columns_of(file) for file in self.files("daily_bars")]
+        without_value = [names for names in columns if not isinstance(names, Problem) and "Va" not in names]
+        said = {
+            SURVIVORSHIP: self.stretched_master,
+            DERIVED_CALENDAR: not self.files("trading_calendar"),
+            f"Value traded: {len(without_value)} of {len(self.files('daily_bars'))} files of bars have no Va; it is"
+            " the mean of O, H, L and C times Vo there.": bool(without_value),
+        }
+        return tuple(note for note, holds in said.items() if holds)
 
     def calendar(self) -> pl.DataFrame:
         """Date and HolDiv of the calendar file; without one, days with bars are "1" and the others "0".
 
-        Without one a session on which nothing traded (2020-10-01) is taken for a holiday.
+        Nothing in the bars tells a session on which nothing traded from a holiday; the one that is known
+        (`SESSIONS_WITHOUT_TRADE`) is "1" if it lies inside the period.
         """
-        endpoint = ENDPOINTS["trading_calendar"]
-        if files := self._files(endpoint.name):
-            rows = pl.concat([pl.read_parquet(file.path) for file in files])
-            return to_typed(rows, endpoint).frame.select("Date", "HolDiv").unique("Date", keep="last").sort("Date")
-        return _bar_dates(self._files("daily_bars"))
+        if not self.files("trading_calendar"):
+            return self._bar_dates()
+        found = examine(self, "trading_calendar", date.min, date.max)
+        raise_if_bad("trading_calendar", found.findings.problems)
+        return found.typed.frame.select("Date", "HolDiv").sort("Date")
 
     def first_session(self) -> date:
         """First date of the bars."""
-        return min(file.first for file in self._files("daily_bars"))
+        return first_date(self.files("daily_bars"), "daily_bars")
 
     def last_session(self) -> date:
         """Last date of the bars."""
-        return max(file.last for file in self._files("daily_bars"))
+        return last_date(self.files("daily_bars"), "daily_bars")
 
     def fetch(self, endpoint: str, start: date, end: date) -> pl.DataFrame:
         """Rows in [start, end] as the files have them, file by file; a stretched master once for each session."""
+        rows = self.read(endpoint, start, end)
+        raise_if_bad(endpoint, rows.problems)
+        assert rows.frame is not None  # only problems leave nothing
+        return rows.frame
+
+    def read(self, endpoint: str, start: date, end: date) -> LocatedRows:
+        """The rows of `fetch` with their files and row numbers; problems of files are told, not raised."""
         require_offered(self, endpoint)
-        files = self._files(endpoint)
-        if not files:
-            return self.calendar().filter(pl.col("Date").is_between(start, end))
-        if endpoint == "equities_master" and self.stretched_master:
-            return self._stretched(files, start, end)
-        near = [file for file in files if file.first <= end and file.last >= start] or files[:1]
-        rows = [
-            pl.scan_parquet(file.path).filter(_date(file.path, ENDPOINTS[endpoint]).is_between(start, end))
-            for file in near
-        ]
-        return pl.concat(rows, how="diagonal_relaxed").collect()
+        if not self.files(endpoint):
+            days = self.calendar().filter(pl.col("Date").is_between(start, end))
+            return LocatedRows(days, Places.without_files("the dates of the bars", days.height), ())
+        if endpoint != "equities_master" or not self.stretched_master:
+            return self.read_files(endpoint, start, end)
+        snapshot = self.read_files(endpoint, date.min, date.max)
+        return snapshot if snapshot.frame is None else self._stretched(snapshot, start, end)
+
+    def read_files(self, endpoint: str, start: date, end: date) -> LocatedRows:
+        """Rows in [start, end] as they stand in the files: nothing stretched, nothing worked out from the bars."""
+        files = self.files(endpoint)
+        labels = tuple(file.label for file in files)
+        near = [file for file in files if may_hold(file, endpoint, start, end)] or list(files[:1])
+        frames: list[pl.DataFrame] = []
+        problems: list[Problem] = []
+        for file in near:
+            found = column_problems(file, endpoint) or rows_of(file, endpoint, files.index(file), start, end)
+            if isinstance(found, pl.DataFrame):
+                strays = found.filter(is_outside(file, endpoint))
+                problems += _outside(file, endpoint, strays)
+                frames.append(
+                    found.filter(~is_outside(file, endpoint).fill_null(value=False)) if len(strays) else found
+                )
+            else:
+                problems += [found] if isinstance(found, Problem) else found
+        rows = concat_mixed(frames) if frames else None
+        return _located(rows, labels, tuple(problems))
 
     def fingerprint(self, endpoint: str, start: date, end: date) -> str:
         """Hash of name, size and time of change of the files that decide the rows of the range."""
         require_offered(self, endpoint)
-        dates = self._files("trading_calendar") or self._files("daily_bars")
+        dated = "trading_calendar" if self.files("trading_calendar") else "daily_bars"
         if endpoint == "equities_master" and self.stretched_master:
-            files = (*self._files(endpoint), *dates)
+            files = (*self.files(endpoint), *self.files(dated))
         else:
-            files = tuple(file for file in self._files(endpoint) or dates if file.first <= end and file.last >= start)
-        state = [f"{file.path.name} {file.size} {file.changed_ns}" for file in files]
+            name = endpoint if self.files(endpoint) else dated
+            files = tuple(file for file in self.files(name) if may_hold(file, name, start, end))
+        state = [f"{file.label} {file.size} {file.changed_ns}" for file in files]
         text = "\n".join([endpoint, start.isoformat(), end.isoformat(), *state])
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
-    def _files(self, name: str) -> tuple[DatedFile, ...]:
-        form = re.compile(rf"{ENDPOINTS[name].file_stem}(_\d[\d_-]*)?\.parquet")
-        paths = sorted(path for path in self.path.iterdir() if form.fullmatch(path.name))
-        states = [(path, path.stat()) for path in paths]
-        return tuple(_inspect(path, name, state.st_size, state.st_mtime_ns) for path, state in states)
+    def files(self, name: str) -> tuple[DataFile, ...]:
+        """The endpoint's files."""
+        return find_files(self.path, name)
 
-    def _stretched(self, files: tuple[DatedFile, ...], start: date, end: date) -> pl.DataFrame:
-        snapshot = pl.concat([pl.read_parquet(file.path) for file in files])
-        blanked = [column for column in BLANKED_WHEN_STRETCHED if column in snapshot.columns]
-        rows = snapshot.drop("Date").with_columns(pl.lit(None, pl.String).alias(column) for column in blanked)
+    def missing(self, name: str) -> Problem | None:
+        """That the folder lacks an endpoint, and how its file would be named."""
+        if self.files(name):
+            return None
+        endpoint = ENDPOINTS[name]
+        there = names_in(self.path)
+        holds = ", ".join(there[:20]) + (f" and {len(there) - 20} more" if len(there) > 20 else "")
+        return Problem(
+            endpoint.file_stem,
+            "",
+            0,
+            f"source.path = {self.path} holds no {endpoint.file_stem}.parquet ({name}); it holds"
+            f" {holds or 'no Parquet and no CSV file'}",
+            "at least one file is needed",
+            f"Add {endpoint.file_stem}.parquet (or .csv, .csv.gz), or {endpoint.file_stem}_YYYY.parquet for each year,"
+            f" with columns {', '.join(endpoint.required)}.",
+        )
+
+    def file_problems(self) -> tuple[Problem, ...]:
+        """What footers and first lines already tell, of every file; and files of Parquet without a dated row."""
+        found: list[Problem] = []
+        for name in ENDPOINTS:
+            for file in self.files(name):
+                problems = column_problems(file, name)
+                found += problems
+                if not problems and file.form == ".parquet" and isinstance(dates := bounds_of(file, name), Problem):
+                    found.append(dates)
+        return tuple(found)
+
+    def _bar_dates(self) -> pl.DataFrame:
+        """Every day from the first bar to the last: "1" with bars or a known outage, "0" without."""
+        found = [days_of(file, "daily_bars") for file in self.files("daily_bars")]
+        raise_if_bad("daily_bars", [days for days in found if isinstance(days, Problem)])
+        sessions = pl.concat([days.rename("Date") for days in found if isinstance(days, pl.Series)]).unique().sort()
+        days = pl.DataFrame({"Date": pl.date_range(sessions[0], sessions[-1], eager=True)})
+        known = pl.col("Date").is_in(sessions.implode()) | pl.col("Date").is_in(list(SESSIONS_WITHOUT_TRADE))
+        return days.with_columns(HolDiv=pl.when(known).then(pl.lit("1")).otherwise(pl.lit("0")))
+
+    def _stretched(self, snapshot: LocatedRows, start: date, end: date) -> LocatedRows:
+        assert snapshot.frame is not None
+        columns = snapshot.frame.columns
+        blanked = [column for column in BLANKED_WHEN_STRETCHED if column in columns]
+        rows = snapshot.frame.drop("Date").with_columns(
+            *(pl.lit(None, pl.String).alias(column) for column in blanked),
+            snapshot.places.file.alias(FILE),
+            snapshot.places.row.alias(ROW),
+        )
         first, last = max(start, self.first_session()), min(end, self.last_session())
         sessions = TradingCalendar.from_frame(self.calendar()).between(first, last)
         days = pl.DataFrame({"Date": sessions}, schema={"Date": pl.Date()})
-        return days.join(rows, how="cross").select(snapshot.columns)
+        stretched = days.join(rows, how="cross").select(*columns, FILE, ROW)
+        return _located(stretched, snapshot.places.labels, snapshot.problems)
 
 
-@cache
-def _inspect(path: Path, name: str, size: int, changed_ns: int) -> DatedFile:
-    """Check a file's columns and find its dates; remembered until the file changes."""
-    endpoint = ENDPOINTS[name]
-    columns = pl.read_parquet_schema(path)
-    missing = [column for column in endpoint.required if column not in columns]
-    if missing:
-        raise SourceError(
-            f"{path}: required column {', '.join(missing)} is missing; the file has {', '.join(columns)}.",
-            remedy=f"Name its columns as V2 does: {', '.join(endpoint.required)}.",
-        )
-    day = _date(path, endpoint)
-    first, last = pl.scan_parquet(path).select(day.min().alias("first"), day.max().alias("last")).collect().row(0)
-    if first is None:
-        raise SourceError(
-            f"{path}: no row with a readable {endpoint.date_column}.",
-            remedy="Remove the file, or write dates as YYYY-MM-DD.",
-        )
-    return DatedFile(path, size, changed_ns, first, last)
+def _outside(file: DataFile, name: str, strays: pl.DataFrame) -> list[Problem]:
+    """Rows that lie outside the period of their file's name."""
+    if strays.is_empty() or file.period is None:
+        return []
+    first, column = strays.row(0, named=True), ENDPOINTS[name].date_column
+    day = strays.select(day_of(file, name)).item(0, 0)
+    says = f"{column} {day} is outside the period of the file's name"
+    limit = f"{file.period[0]} to {file.period[1]} is expected"
+    remedy = "Move the rows to the file of their date, or rename the file."
+    return [Problem(file.label, column, first[ROW], says, limit, remedy, strays.height)]
 
 
-def _date(path: Path, endpoint: Endpoint) -> pl.Expr:
-    """The column that dates the file's rows, as a date."""
-    day = pl.col(endpoint.date_column)
-    if pl.read_parquet_schema(path)[endpoint.date_column] == pl.Date:
-        return day  # as it is, so that the filter reaches the file's statistics
-    return day.str.replace_all("-", "").str.to_date("%Y%m%d", strict=False)
-
-
-def _bar_dates(files: tuple[DatedFile, ...]) -> pl.DataFrame:
-    """Every day from the first bar to the last: "1" with bars, "0" without."""
-    dates = [pl.scan_parquet(file.path).select(_date(file.path, ENDPOINTS["daily_bars"])) for file in files]
-    sessions = pl.concat(dates).unique().sort("Date").collect()["Date"]
-    days = pl.DataFrame({"Date": pl.date_range(sessions[0], sessions[-1], eager=True)})
-    return days.with_columns(
-        HolDiv=pl.when(pl.col("Date").is_in(sessions.implode())).then(pl.lit("1")).otherwise(pl.lit("0"))
-    )
+def _located(rows: pl.DataFrame | None, labels: tuple[str, ...], problems: tuple[Problem, ...]) -> LocatedRows:
+    if rows is None:
+        return LocatedRows(None, Places.without_files("", 0), problems)
+    places = Places(labels, rows[FILE], rows[ROW])
+    return LocatedRows(rows.drop(FILE, ROW), places, problems)

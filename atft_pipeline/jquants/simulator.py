@@ -35,6 +35,7 @@ class SimulatedSource:
 
     name = "simulated"
     stretched_master = False
+    notes = ("A simulated market with planted effects: the figures show that the pipeline works, not a market.",)
     endpoints = frozenset(ENDPOINTS)
 
     def __init__(self, settings: SimulatorSettings) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from datetime import date
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import polars as pl
 
 from atft_pipeline.errors import EndpointMissing
 from atft_pipeline.jquants.endpoints import ENDPOINTS
+from atft_pipeline.jquants.findings import Places, Problem
 from atft_pipeline.settings import Settings
 
 
@@ -26,6 +28,10 @@ class Source(Protocol):
     @property
     def stretched_master(self) -> bool:
         """Whether the master is one snapshot that is stretched over every session."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of any figure must know about the source, a sentence or two each."""
 
     @property
     def endpoints(self) -> frozenset[str]:
@@ -50,6 +56,29 @@ class Source(Protocol):
 
     def fingerprint(self, endpoint: str, start: date, end: date) -> str:
         """Changes whenever `fetch` with the same arguments could return something else; cheap."""
+
+
+@dataclass(frozen=True)
+class LocatedRows:
+    """Rows, where each of them stands, and what is wrong with the files that gave none.
+
+    Attributes:
+        frame: wire or typed rows; None if no file could be read.
+        places: file and row of each.
+        problems: of files and of rows that were left out.
+    """
+
+    frame: pl.DataFrame | None
+    places: Places
+    problems: tuple[Problem, ...]
+
+
+@runtime_checkable
+class LocatingSource(Source, Protocol):
+    """A source that can say where a row stands."""
+
+    def read(self, endpoint: str, start: date, end: date) -> LocatedRows:
+        """The rows of `fetch` with their places; problems are told, not raised."""
 
 
 def open_source(settings: Settings) -> Source:

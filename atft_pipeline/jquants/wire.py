@@ -64,6 +64,17 @@ def to_typed(rows: pl.DataFrame, endpoint: Endpoint) -> TypedRows:
     return TypedRows(pl.DataFrame([*typed, *rows.select(unknown).get_columns()]), failed, unknown)
 
 
+def can_hold(dtype: pl.DataType, kind: WireType) -> bool:
+    """Whether a column of this dtype can be read as this wire type."""
+    if dtype in (pl.String, pl.Null):
+        return True
+    if kind == "number":
+        return dtype.is_numeric()
+    if kind == "reason":
+        return isinstance(dtype, pl.Struct)
+    return dtype == {"date": pl.Date, "flag": pl.Boolean}.get(kind, pl.Categorical)
+
+
 def _emptied(values: pl.Series) -> pl.Series:
     """Text without its empty tokens; anything else as it is."""
     return values.set(values.is_in(EMPTY), None) if values.dtype == pl.String else values

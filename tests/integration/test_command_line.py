@@ -13,7 +13,7 @@ from tests.integration.processes import atft
 def test_help_teaches_the_commands(tmp_path: Path) -> None:
     done = atft(tmp_path, "--help", settings=[])
     assert done.returncode == 0
-    for word in ("run", "backfill", "status", "settings", "ui"):
+    for word in ("run", "backfill", "status", "doctor", "settings", "ui"):
         assert word in done.stdout
 
 

@@ -138,6 +138,13 @@ def test_a_row_fetched_again_unchanged_keeps_its_first_time(outcome: Outcome, la
     assert lake.scan("topix").collect().equals(first)
 
 
+def test_odd_rows_are_told_on_the_page_of_the_raw_asset(outcome: Outcome) -> None:
+    event = dg.DagsterInstance.get().get_latest_materialization_event(dg.AssetKey("daily_bars"))
+    assert event is not None
+    assert event.asset_materialization is not None
+    assert "- rows without a price (no trade): " in str(event.asset_materialization.metadata["warnings"].value)
+
+
 def test_dagster_has_the_address_of_the_mlflow_run(outcome: Outcome) -> None:
     instance = dg.DagsterInstance.get()
     event = instance.get_latest_materialization_event(dg.AssetKey("arrow_cache"))

@@ -82,6 +82,14 @@ def test_every_model_part_and_note_is_shown(evaluation: Evaluation, extras: Repo
     assert reader.tags.count("svg") == 6
 
 
+def test_what_a_reader_must_know_of_the_source_stands_above_every_figure(
+    evaluation: Evaluation, extras: ReportExtras
+) -> None:
+    page = render_report(evaluation, extras)
+    for note in extras.notes:
+        assert page.index(note) < page.index('<dl class="tiles">') < page.index("<table>")
+
+
 def test_the_model_comes_first_and_ridge_beside_it(evaluation: Evaluation, extras: ReportExtras) -> None:
     text = read(render_report(evaluation, extras)).text
     table = text[text.index("Out of fold") :]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
@@ -11,32 +12,28 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from atft_pipeline.errors import EndpointMissing, SourceError
+from atft_pipeline.errors import BadData, EndpointMissing, SourceError
+from atft_pipeline.jquants import csv_bytes, file_rows
+from atft_pipeline.jquants.checked_rows import checked_rows
+from atft_pipeline.jquants.data_files import DataFile
 from atft_pipeline.jquants.endpoints import ENDPOINTS
 from atft_pipeline.jquants.files import BLANKED_WHEN_STRETCHED, FilesSource
+from atft_pipeline.jquants.findings import Problem
 from atft_pipeline.jquants.simulator import SimulatedSource
 from atft_pipeline.jquants.wire import to_typed
+from atft_pipeline.sections import SimulatorSettings
 
+from .folders import write, write_bars, write_market
 from .markets import SMALL
 
 START, END = date(2022, 1, 1), date(2022, 6, 30)
 MARCH = (date(2022, 3, 1), date(2022, 3, 31))
 
 
-def write(folder: Path, name: str, rows: pl.DataFrame, suffix: str = "") -> None:
-    rows.write_parquet(folder / f"{ENDPOINTS[name].file_stem}{suffix}.parquet")
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Every endpoint in wire form; the bars by year."""
-    source = SimulatedSource(SMALL)
-    for name in ENDPOINTS:
-        if name != "daily_bars":
-            write(tmp_path, name, source.fetch(name, date(2000, 1, 1), date(2050, 1, 1)))
-    write(tmp_path, "daily_bars", source.fetch("daily_bars", date(2021, 1, 1), date(2021, 12, 31)), "_2021")
-    write(tmp_path, "daily_bars", source.fetch("daily_bars", date(2022, 1, 1), date(2022, 12, 31)), "_2022")
-    return tmp_path
+    return write_market(tmp_path)
 
 
 @pytest.mark.parametrize("name", ENDPOINTS)
@@ -148,7 +145,7 @@ def test_a_missing_file(folder: Path, name: str) -> None:
 def test_a_missing_column(folder: Path) -> None:
     path = folder / "equities_bars_daily_2022.parquet"
     pl.read_parquet(path).drop("AdjFactor").write_parquet(path)
-    with pytest.raises(SourceError, match=r"equities_bars_daily_2022.parquet: required column AdjFactor is missing"):
+    with pytest.raises(SourceError, match=r"equities_bars_daily_2022.parquet, column AdjFactor: missing; the file"):
         FilesSource(folder)
 
 
@@ -157,6 +154,129 @@ def test_a_file_without_dates(folder: Path) -> None:
     pl.read_parquet(path).clear().write_parquet(path)
     with pytest.raises(SourceError, match="no row with a readable Date"):
         FilesSource(folder)
+
+
+@pytest.mark.parametrize("form", ["csv", "csv.gz"])
+def test_text_files_keep_their_zeros_and_give_the_same_typed_rows(tmp_path: Path, form: str) -> None:
+    source = FilesSource(write_market(tmp_path, form=form))
+    simulated = SimulatedSource(SMALL)
+    assert source.endpoints == frozenset(ENDPOINTS)
+    assert (source.first_session(), source.last_session()) == (simulated.first_session(), simulated.last_session())
+    assert_frame_equal(source.calendar(), simulated.calendar())
+    for name, endpoint in ENDPOINTS.items():
+        read, made = (to_typed(market.fetch(name, *MARCH), endpoint).frame for market in (source, simulated))
+        assert_frame_equal(read, made)
+    assert "0050" in source.fetch("equities_master", *MARCH)["S33"].to_list()
+
+
+def test_a_byte_order_mark_and_carriage_returns_change_nothing(folder: Path) -> None:
+    before = to_typed(FilesSource(folder).fetch("topix", *MARCH), ENDPOINTS["topix"]).frame
+    rows = pl.read_parquet(folder / "indices_bars_daily_topix.parquet")
+    (folder / "indices_bars_daily_topix.parquet").unlink()
+    path = write(folder, "topix", rows, form="csv")
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    read = checked_rows(FilesSource(folder), "topix", *MARCH)
+    assert_frame_equal(read.typed.frame, before)
+    assert read.findings.oddities == ()
+
+
+def test_the_layout_of_the_bulk_download_is_read(tmp_path: Path) -> None:
+    """Months of the past in a folder per year, the days of the running month beside them, formats mixed."""
+    simulated = SimulatedSource(SMALL)
+    write_market(tmp_path, without=("daily_bars",))
+    for month in ("2021-11", "2021-12", "2022-01", "2022-02", "2022-03", "2022-04", "2022-05"):
+        suffix = "_" + month.replace("-", "")
+        write_bars(
+            tmp_path / "historical" / month[:4], month, suffix, form="parquet" if month == "2022-02" else "csv.gz"
+        )
+    for day in simulated.market.sessions:
+        if f"{day:%Y-%m}" == "2022-06":
+            write_bars(tmp_path / "live", day.isoformat(), f"_{day:%Y%m%d}", form="csv")
+    source = FilesSource(tmp_path)
+    whole = (date(2021, 11, 1), date(2022, 6, 30))
+    made = to_typed(simulated.fetch("daily_bars", *whole), ENDPOINTS["daily_bars"]).frame
+    read = to_typed(source.fetch("daily_bars", *whole), ENDPOINTS["daily_bars"]).frame
+    assert_frame_equal(read.sort("Date", "Code"), made)
+    assert source.last_session() == SMALL.last_session
+
+
+def test_the_period_of_a_csv_is_taken_from_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Opening, sessions, calendar and fingerprints read the first and the last file of the bars, no other."""
+    write_market(tmp_path, without=("daily_bars",))
+    for month in ("2021-12", "2022-01", "2022-02", "2022-03"):
+        write_bars(tmp_path, month, "_" + month.replace("-", ""), form="csv")
+    read: list[str] = []
+
+    def csv_rows(file: DataFile, columns: Sequence[str] | None = None) -> pl.DataFrame | Problem:
+        read.append(file.label)
+        return csv_bytes.csv_rows(file, columns)
+
+    monkeypatch.setattr(file_rows, "csv_rows", csv_rows)
+    source = FilesSource(tmp_path)
+    source.calendar()
+    assert (source.first_session(), source.last_session()) == (date(2021, 12, 1), date(2022, 3, 31))
+    source.fingerprint("daily_bars", *MARCH)
+    assert sorted(read) == ["equities_bars_daily_202112.csv", "equities_bars_daily_202203.csv"]
+
+
+def test_a_row_outside_the_period_of_the_files_name_is_told(folder: Path) -> None:
+    write_bars(folder, "2022-03-01", "_20220302", form="csv")
+    with pytest.raises(BadData, match=r"_20220302.csv, column Date, row 1: Date 2022-03-01 is outside the period"):
+        checked_rows(FilesSource(folder), "daily_bars", *MARCH)
+
+
+def test_files_may_overlap_where_their_rows_are_alike(folder: Path) -> None:
+    write_bars(folder, "2022-03-01", "_20220301", form="csv")
+    found = checked_rows(FilesSource(folder), "daily_bars", *MARCH)
+    made = to_typed(SimulatedSource(SMALL).fetch("daily_bars", *MARCH), ENDPOINTS["daily_bars"]).frame
+    assert_frame_equal(found.typed.frame.sort("Date", "Code"), made)
+    alike = next(oddity for oddity in found.findings.oddities if "alike in two files" in oddity.says)
+    assert alike.count == made.filter(pl.col("Date") == date(2022, 3, 1)).height
+    assert alike.example == "equities_bars_daily_2022.parquet and equities_bars_daily_20220301.csv"
+
+
+def test_overlapping_files_that_differ_are_both_named(folder: Path) -> None:
+    write_bars(folder, "2022-03-01", "_20220301", form="csv", change={"Vo": pl.col("Vo") + 100})
+    with pytest.raises(BadData) as caught:
+        checked_rows(FilesSource(folder), "daily_bars", *MARCH)
+    for word in ("equities_bars_daily_20220301.csv, column Date, Code", "equities_bars_daily_2022.parquet", "Vo is"):
+        assert word in str(caught.value)
+
+
+def test_value_traded_is_worked_out_where_it_is_missing_and_said(folder: Path) -> None:
+    path = folder / "equities_bars_daily_2022.parquet"
+    pl.read_parquet(path).drop("Va").write_parquet(path)
+    source = FilesSource(folder)
+    bars = to_typed(source.fetch("daily_bars", *MARCH), ENDPOINTS["daily_bars"]).frame
+    expected = bars.select(Va=(pl.col("O") + pl.col("H") + pl.col("L") + pl.col("C")) / 4 * pl.col("Vo"))
+    assert_frame_equal(bars.select("Va"), expected)
+    assert any("1 of 2 files of bars have no Va" in note for note in source.notes)
+
+
+def test_the_outage_is_a_session_though_no_bar_tells_of_it(tmp_path: Path) -> None:
+    settings = SimulatorSettings(n_codes=20, n_sessions=60, last_session=date(2020, 10, 30))
+    write_market(tmp_path, without=("trading_calendar",), settings=settings)
+    path = tmp_path / "equities_bars_daily_2020.parquet"
+    pl.read_parquet(path).filter(~pl.col("Date").is_in(["2020-10-01", "2020-10-05"])).write_parquet(path)
+    source = FilesSource(tmp_path)
+    days = dict(source.calendar().iter_rows())
+    assert (days[date(2020, 10, 1)], days[date(2020, 10, 5)], days[date(2020, 10, 3)]) == ("1", "0", "0")
+    assert any("2020-10-01" in note and "taken for a holiday" in note for note in source.notes)
+
+
+def test_one_snapshot_may_lie_in_several_files(folder: Path) -> None:
+    snapshot = SimulatedSource(SMALL).fetch("equities_master", SMALL.last_session, SMALL.last_session)
+    (folder / "equities_master.parquet").unlink()
+    write(folder, "equities_master", snapshot[:30], "_1")
+    write(folder, "equities_master", snapshot[25:], "_2", form="csv")
+    source = FilesSource(folder)
+    assert source.stretched_master
+    assert any(note.startswith("Survivorship") for note in source.notes)
+    found = checked_rows(source, "equities_master", *MARCH)
+    assert found.typed.frame.height == 22 * snapshot.height
+    assert [str(oddity) for oddity in found.findings.oddities] == [
+        "rows that stand alike in two files, kept once: 5, such as equities_master_1.parquet and equities_master_2.csv"
+    ]
 
 
 @pytest.mark.tse
