@@ -47,7 +47,6 @@ _CORRECT = "Correct or remove the row; bars without a trade have null prices."
 def price_rules(columns: list[str]) -> tuple[Rule, ...]:
     """Rules for bars of stocks and of an index that has the given columns."""
     rules = [_not_positive(column, dead=_is_dead(columns)) for column in PRICES]
-    rules += [_inside_range(column) for column in ("O", "C")]
     upside_down = pl.col("H") < pl.col("L") * (1 - ROUNDING)
     rules.append(Rule("H", ("H", "L"), upside_down, "H {H} is below L {L}", "H must be at least L", _CORRECT))
     rules += [_not_negative(column) for column in ("Vo", "Va")]
@@ -58,7 +57,8 @@ def price_rules(columns: list[str]) -> tuple[Rule, ...]:
 
 
 def bar_oddities(bars: pl.DataFrame) -> list[Oddity]:
-    """Odd but usable bars, counted: no price, no volume, zeros instead of nulls, no factor, a possible split.
+    """Odd but usable bars, counted: no price, no volume, zeros instead of nulls, no factor, O or C outside L to H, a
+    possible split.
 
     Args:
         bars: typed rows of daily_bars.
@@ -68,6 +68,7 @@ def bar_oddities(bars: pl.DataFrame) -> list[Oddity]:
         "rows with a price and no volume": (pl.col("Vo") == 0) & (pl.col("C") > 0),
         "rows of zeros for a day without a trade, taken for null": _is_dead(bars.columns) & (pl.col("C") == 0),
         "rows without an AdjFactor, taken for 1": pl.col("AdjFactor").is_null(),
+        "rows with O or C outside L to H": _outside_range("O") | _outside_range("C"),
     }
     found = bars.select(expression.sum().alias(says) for says, expression in counts.items()).row(0, named=True)
     oddities = [Oddity(says, count) for says, count in found.items() if count]
@@ -111,8 +112,6 @@ def _not_negative(column: str) -> Rule:
     return Rule(column, (column,), broken, f"{column} is {{{column}}}", "it must be at least 0", "Correct the row.")
 
 
-def _inside_range(column: str) -> Rule:
+def _outside_range(column: str) -> pl.Expr:
     low, high, price = pl.col("L") * (1 - ROUNDING), pl.col("H") * (1 + ROUNDING), pl.col(column)
-    broken = ((price < low) | (price > high)) & (high >= low)
-    says = f"{column} {{{column}}} is outside L {{L}} to H {{H}}"
-    return Rule(column, (column, "L", "H"), broken, says, f"{column} must lie between L and H", _CORRECT)
+    return (price < low) | (price > high)
