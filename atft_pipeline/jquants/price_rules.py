@@ -57,8 +57,9 @@ def price_rules(columns: list[str]) -> tuple[Rule, ...]:
 
 
 def bar_oddities(bars: pl.DataFrame) -> list[Oddity]:
-    """Odd but usable bars, counted: no price, no volume, zeros instead of nulls, no factor, O or C outside L to H, a
-    possible split.
+    """Odd but usable bars, counted.
+
+    No price, no volume, zeros instead of nulls, no factor, O or C outside L to H, a possible split.
 
     Args:
         bars: typed rows of daily_bars.
