@@ -21,7 +21,7 @@ $(STAMP): pyproject.toml constraints.txt
 .env: | $(STAMP)
 	@echo "DAGSTER_HOME=$(CURDIR)/.atft/demo/dagster" > $@
 
-.PHONY: help install run test test-fast check format ui status bench-stages snapshot clean screenshots
+.PHONY: help install run test test-fast check format ui status bench-stages bench-real snapshot clean screenshots
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -55,6 +55,12 @@ status: install ## what is current, what is not, and why
 
 bench-stages: install ## seconds, memory and megabytes of each stage of a run on the demo
 	@$(BIN)/python -m benchmarks.stages
+
+bench-real: install ## the same on files: make bench-real SOURCE=DIR, 300 codes x 3 years, then 1,000 x all years up to the cache
+	@test -n "$(SOURCE)" || { echo "Name the folder: make bench-real SOURCE=DIR"; exit 1; }
+	@$(BIN)/python -m benchmarks.stages --preset tse --source $(SOURCE)
+	@$(BIN)/python -m benchmarks.stages --preset tse --source $(SOURCE) --set universe.n_largest=1000 \
+	  --set period.sessions=null --to normalization_stats --to arrow_cache --to graphs
 
 snapshot: install ## rewrite the snapshot of the asset graph after an intended change
 	@$(BIN)/pytest tests/test_definitions.py --update-snapshot
