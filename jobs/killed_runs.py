@@ -7,7 +7,7 @@ import os
 import dagster as dg
 import psutil
 
-from resources.mlflow_tracking import close_parent
+from resources.mlflow_tracking import close_runs
 from resources.structure import structure
 
 PROCESS_TAG = "atft/process"
@@ -33,7 +33,7 @@ def bury_killed_runs(instance: dg.DagsterInstance) -> list[str]:
             continue
         instance.report_run_failed(run, "The process of this run is gone (killed or crashed).")
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
-        close_parent(structure().settings.home, run.run_id, succeeded=False)
+        close_runs(structure().settings.home, run.run_id, succeeded=False)
         buried.append(run.run_id)
     return buried
 

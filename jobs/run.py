@@ -11,7 +11,7 @@ from jobs.killed_runs import bury_killed_runs, process_tag
 from jobs.plan import Plan, plan
 from jobs.schedules import RANGE_END, RANGE_START
 from resources.io_manager import LakeResource
-from resources.mlflow_tracking import close_parent
+from resources.mlflow_tracking import close_runs
 from resources.progress import reporter
 from resources.structure import structure
 
@@ -59,7 +59,7 @@ def run_job(
         raise_on_error=False,
     )
     reporter().close()
-    close_parent(shape.settings.home, result.run_id, succeeded=result.success)
+    close_runs(shape.settings.home, result.run_id, succeeded=result.success)
     blocking, warning = (_failed_checks(result, severity) for severity in ERROR_THEN_WARN)
     errors = _errors(result)
     interrupted = next((asset for asset, message in errors.items() if INTERRUPTED in message), None)

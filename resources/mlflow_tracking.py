@@ -97,12 +97,12 @@ def find_parent(client: MlflowClient, experiment: str, dagster_run_id: str) -> s
     return str(parents[0]) if parents else None
 
 
-def close_parent(home: Path, dagster_run_id: str, *, succeeded: bool) -> None:
-    """End the parent run when its Dagster run ended; nothing happens when no step was committed."""
+def close_runs(home: Path, dagster_run_id: str, *, succeeded: bool) -> None:
+    """End what is open of a Dagster run that has ended: the parent, and a child that a kill left open."""
     client, experiment = open_store(home)
-    parent = find_parent(client, experiment, dagster_run_id)
-    if parent is not None:
-        client.set_terminated(parent, "FINISHED" if succeeded else "FAILED")
+    for run in client.search_runs([experiment], f"tags.dagster_run_id = '{dagster_run_id}'", max_results=1000):
+        if run.info.status == "RUNNING":
+            client.set_terminated(run.info.run_id, "FINISHED" if succeeded else "FAILED")
 
 
 @cache
