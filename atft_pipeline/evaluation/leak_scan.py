@@ -77,12 +77,18 @@ def scan_for_leaks(cache: ArrowCache, contract: Contract, days: Sequence[date], 
         before, today = (_filled(inputs[:, judged]) for inputs in cache.window(day, 2))
         was, is_there = cache.window_mask(day, 2)
         labels = np.hstack([cache.returns(day), cache.returns_close(day)]).astype(np.float64)
+        ranked: dict[bytes, tuple[Array, Array]] = {}  # most targets are known for the same stocks
         for t, label in enumerate(labels.T):
             known = is_there & np.isfinite(label)
-            if np.count_nonzero(known & was) >= MIN_NAMES:
-                now[d, :, t] = _correlation(_ranks(today[known]), _ranks(label[known]))
-                plain[d, :, t] = _correlation(today[known], label[known])
-                earlier[d, :, t] = _correlation(_ranks(before[known & was]), _ranks(label[known & was]))
+            both = known & was
+            if np.count_nonzero(both) < MIN_NAMES:
+                continue
+            if known.tobytes() not in ranked:
+                ranked[known.tobytes()] = _ranks(today[known]), _ranks(before[both])
+            ranks, ranks_before = ranked[known.tobytes()]
+            now[d, :, t] = _correlation(ranks, _ranks(label[known]))
+            plain[d, :, t] = _correlation(today[known], label[known])
+            earlier[d, :, t] = _correlation(ranks_before, _ranks(label[both]))
     names = [contract.columns[i].name for i in judged]
     return _suspects(names, targets, now, earlier, plain, max_rank_ic)
 
