@@ -50,13 +50,8 @@ class Groups:
 
     def rank(self, values: Array) -> Array:
         """Place among the members with a value [D, C]: 0 lowest .. 1 highest, ties averaged; NaN below three."""
-        frame = pl.DataFrame({"key": self._key, "value": values[self._cells]}).with_columns(
-            pl.col("value").fill_nan(None)
-        )
-        value = pl.col("value")
-        place = (value.rank("average") - 1) / (value.count() - 1)
-        ranked = frame.select(pl.when(value.count().over("key") > MIN_PEERS).then(place.over("key")).alias("place"))
-        return self._spread(ranked["place"].to_numpy())
+        rank, n = _rank_within(self._key, values[self._cells])
+        return self._spread((rank - 1.0) / np.where(n > MIN_PEERS, n - 1.0, np.nan))
 
     @cached_property
     def _cells(self) -> tuple[NDArray[np.intp], ...]:
@@ -84,9 +79,20 @@ class Groups:
 def quintile(values: Array, member: NDArray[np.bool_]) -> Array:
     """Quintile of each member within its day [D, C]: `ceil(5 rank / n)`, 1 lowest .. 5 highest, ties averaged."""
     cells = np.nonzero(member)
-    frame = pl.DataFrame({"day": cells[0], "value": values[cells]}).with_columns(pl.col("value").fill_nan(None))
-    value = pl.col("value")
-    fifth = (5 * value.rank("average") / value.count()).ceil().over("day").alias("fifth")
+    rank, n = _rank_within(cells[0], values[cells])
     out = np.full(values.shape, np.nan)
-    out[cells] = frame.select(fifth)["fifth"].to_numpy()
+    out[cells] = np.ceil(5.0 * rank / n)
     return out
+
+
+def _rank_within(key: NDArray[np.int64], values: Array) -> tuple[Array, Array]:
+    """Average rank of each value within its key, NaN for NaN, and how many values the key has.
+
+    The quotient is left to numpy: polars multiplies by the reciprocal of a count, and 5 * 105 / 105 is above 5 then.
+    """
+    value = pl.col("value")
+    frame = pl.DataFrame({"key": key, "value": values}).with_columns(value.fill_nan(None))
+    ranked = frame.select(
+        value.rank("average").over("key").alias("rank"), value.count().over("key").cast(pl.Float64).alias("n")
+    )
+    return ranked["rank"].to_numpy(), ranked["n"].to_numpy()
