@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import dagster as dg
+import polars as pl
 
 from assets.stage import months
+from resources import display
 from resources.currency import Currency, asset_name
 from resources.io_manager import LakeResource
 from resources.settings import SettingsResource
@@ -33,7 +35,7 @@ def _currency_check(asset: dg.AssetsDefinition) -> dg.AssetChecksDefinition:
         reasons = {part or "all": currency.difference(asset.key, part) for part in judged}
         found = {part: reason for part, reason in reasons.items() if reason}
         first = next(iter(found.items()), None)
-        rows = [f"| {part} | {reason} |" for part, reason in list(found.items())[:SHOWN]]
+        rows = pl.DataFrame({"part": list(found), "why": list(found.values())}).head(SHOWN)
         return dg.AssetCheckResult(
             passed=not found,
             severity=dg.AssetCheckSeverity.WARN,
@@ -41,7 +43,7 @@ def _currency_check(asset: dg.AssetsDefinition) -> dg.AssetChecksDefinition:
             metadata={
                 "judged": len(judged),
                 "out_of_date": len(found),
-                **({"why": dg.MetadataValue.md("\n".join(["| part | why |", "|---|---|", *rows]))} if rows else {}),
+                **({"why": display.table(rows)} if found else {}),
             },
         )
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import dagster as dg
 import polars as pl
 
 from assets.stage import stage, warm
 from atft_pipeline.features.compute import compute_features
+from resources import display
 from resources.io_manager import LakeResource
 from resources.structure import structure
 
 INPUTS = ("daily_bars", "topix", "universe")
+SHOWN = 40
+"""Rows of the table of what is wrong."""
 
 
 @stage(
@@ -46,7 +51,7 @@ def no_feature_family_collapsed(lake: LakeResource) -> dg.AssetCheckResult:
     contract = structure().contract
     frame = lake.open().scan("features").collect()
     problems = frame_problems(frame, contract, judge_from=structure().start)
-    rows = [f"| {p.column} | {p.family} | {p.value} | {p.limit} |" for p in problems[:40]]
+    worst = pl.DataFrame([asdict(problem) for problem in problems[:SHOWN]])
     return dg.AssetCheckResult(
         passed=not problems,
         description="; ".join(f"{p.family}/{p.column}: {p.value} (limit {p.limit})" for p in problems[:5]) or None,
@@ -54,7 +59,7 @@ def no_feature_family_collapsed(lake: LakeResource) -> dg.AssetCheckResult:
             "columns_of_the_contract": len(contract.columns),
             "columns_in_the_files": frame.width - 2,
             "problems": len(problems),
-            "what": dg.MetadataValue.md("\n".join(["| column | family | value | limit |", "|---|---|---|---|", *rows])),
+            **({"what": display.table(worst)} if problems else {}),
         },
     )
 

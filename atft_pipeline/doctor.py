@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import TypeVar
 
 import polars as pl
 
@@ -19,10 +20,11 @@ from atft_pipeline.jquants.endpoints import ENDPOINTS
 from atft_pipeline.jquants.file_rows import bounds_of, column_problems
 from atft_pipeline.jquants.files import REQUIRED, FilesSource
 from atft_pipeline.jquants.findings import Findings, Problem
-from atft_pipeline.needs import computable_families, require_endpoints
+from atft_pipeline.needs import computable_families, require_endpoints, require_sessions, warmup_sessions
 from atft_pipeline.settings import Settings
 
 Progress = Callable[[str, int, int], None]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -86,16 +88,12 @@ class Checkup:
         return not self.problems and not any(health.findings.problems for health in self.endpoints)
 
 
-def check_folder(
-    settings: Settings, latest: date, warmup: int, min_sessions: int, on_progress: Progress | None = None
-) -> Checkup:
+def check_folder(settings: Settings, latest: date, on_progress: Progress | None = None) -> Checkup:
     """Read and check every endpoint of a folder.
 
     Args:
         settings: source.path, and the period, families and graph that the folder should suffice for.
         latest: the day after which no row can be dated.
-        warmup: sessions that features and graphs look back on.
-        min_sessions: sessions that must follow the warm-up.
         on_progress: called with (label, done, total) after each year of an endpoint.
 
     Raises:
@@ -106,7 +104,7 @@ def check_folder(
     present = [name for name in ENDPOINTS if source.files(name)]
     health = tuple(check_endpoint(source, name, latest, on_progress) for name in present)
     lacking: list[Problem | AtftError] = [problem for name in REQUIRED if (problem := source.missing(name))]
-    lacking += _refusals(settings, present)
+    lacking += _refusals(require_endpoints, settings, {*present, *REQUIRED})  # required files are told apart
     empty = Checkup(
         endpoints=health,
         absent=tuple(name for name in ENDPOINTS if name not in present),
@@ -116,14 +114,14 @@ def check_folder(
         stretched=False,
         silent=(),
         sessions=0,
-        warmup=warmup,
+        warmup=warmup_sessions(settings),
         wanted=settings.period.sessions,
     )
     if any(name not in present for name in REQUIRED):
         return empty
     bars = next(one for one in health if one.name == "daily_bars")
     try:
-        return _with_period(empty, source, bars, settings, min_sessions)
+        return _with_period(empty, source, bars, settings)
     except BadData:
         if empty.usable:
             raise
@@ -172,18 +170,16 @@ def _years(files: Sequence[DataFile], name: str) -> Iterator[tuple[date, date]]:
         yield date(year, 1, 1), date(year, 12, 31)
 
 
-def _refusals(settings: Settings, present: Sequence[str]) -> list[AtftError]:
-    """What a run would say of endpoints that the settings need; required files are told apart."""
+def _refusals(rule: Callable[[Settings, T], None], settings: Settings, there: T) -> list[AtftError]:
+    """What a run would say of what is there."""
     try:
-        require_endpoints(settings, {*present, *REQUIRED})
+        rule(settings, there)
     except AtftError as refusal:
         return [refusal]
     return []
 
 
-def _with_period(
-    checkup: Checkup, source: FilesSource, bars: EndpointHealth, settings: Settings, min_sessions: int
-) -> Checkup:
+def _with_period(checkup: Checkup, source: FilesSource, bars: EndpointHealth, settings: Settings) -> Checkup:
     """The checkup with what the calendar and the dates of the bars tell."""
     calendar = source.calendar()
     if not calendar["HolDiv"].is_in(SESSION_DIVISIONS).any() or bars.first is None or bars.last is None:
@@ -192,25 +188,11 @@ def _with_period(
     last = min(bars.last, settings.period.end or bars.last)
     sessions = TradingCalendar.from_frame(calendar).between(first, last)
     silent = tuple(day for day in sessions if day not in bars.traded)
-    problems = checkup.problems
-    if len(sessions) < checkup.warmup + min_sessions:
-        problems = (*problems, _too_short(bars, len(sessions), checkup.warmup, min_sessions))
     return replace(
         checkup,
-        problems=problems,
+        problems=(*checkup.problems, *_refusals(require_sessions, settings, sessions)),
         notes=source.notes,
         stretched=source.stretched_master,
         silent=silent,
         sessions=len(sessions),
-    )
-
-
-def _too_short(bars: EndpointHealth, sessions: int, warmup: int, min_sessions: int) -> Problem:
-    return Problem(
-        "period",
-        "",
-        0,
-        f"{sessions} sessions between {bars.first} and {bars.last}",
-        f"the warm-up takes {warmup} and at least {min_sessions} must follow",
-        "Give more history, or shorten graph.window and leave out long-memory feature families.",
     )

@@ -1,10 +1,11 @@
-"""Which endpoints the settings need, and what can be left out where a source lacks one."""
+"""What the settings need of a source: endpoints, and sessions enough; and what can be left out where it lacks them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import date
 
-from atft_pipeline.errors import EndpointMissing
+from atft_pipeline.errors import EndpointMissing, SettingsError
 from atft_pipeline.features.contract import CONTRACT
 from atft_pipeline.jquants.endpoints import ENDPOINTS
 from atft_pipeline.settings import Settings
@@ -12,6 +13,34 @@ from atft_pipeline.settings import Settings
 GRAPH = "the graph"
 GRAPH_ENDPOINTS = ("daily_bars", "topix")
 """Edges are correlations of what is left of returns when the index has explained its part."""
+
+MIN_SESSIONS = 60
+"""Sessions that must follow the warm-up: fewer hold no folds."""
+
+
+def warmup_sessions(settings: Settings) -> int:
+    """The longest look-back of any stage, in sessions."""
+    return max(CONTRACT.select(settings.features.families).warmup, settings.graph.window)
+
+
+def require_sessions(settings: Settings, sessions: Sequence[date]) -> None:
+    """Refuse a period that is too short, before anything is computed.
+
+    Args:
+        settings: graph and feature families, which fix the warm-up.
+        sessions: of the period, the warm-up among them, in order.
+
+    Raises:
+        SettingsError: fewer than `MIN_SESSIONS` would follow the warm-up.
+    """
+    warmup = warmup_sessions(settings)
+    if len(sessions) < warmup + MIN_SESSIONS:
+        between = f" between {sessions[0]} and {sessions[-1]}" if sessions else ""
+        raise SettingsError(
+            f"the source holds {len(sessions)} sessions of the period{between}; the warm-up takes {warmup} and at least"
+            f" {MIN_SESSIONS} must follow.",
+            remedy="Give more history, or shorten graph.window and leave out long-memory feature families.",
+        )
 
 
 def computable_families(offered: Iterable[str]) -> tuple[str, ...]:

@@ -14,7 +14,6 @@ from atft_pipeline.jquants.findings import SHOWN, Problem
 from atft_pipeline.settings import Settings
 from jobs.summary import console
 from resources.progress import reporter
-from resources.structure import MIN_SESSIONS, warmup_sessions
 
 SHOWN_DAYS = 8
 """Sessions without bars that are named; the rest are counted."""
@@ -22,10 +21,9 @@ SHOWN_DAYS = 8
 
 def run_doctor(settings: Settings) -> bool:
     """Check the folder of the settings and say what was found; whether it is usable."""
-    warmup = warmup_sessions(settings, CONTRACT.select(settings.features.families))
     reporter().begin("doctor")
     try:
-        checkup = check_folder(settings, datetime.now(TOKYO).date(), warmup, MIN_SESSIONS, reporter().step)
+        checkup = check_folder(settings, datetime.now(TOKYO).date(), reporter().step)
     finally:
         reporter().close()
     print_checkup(checkup, settings)

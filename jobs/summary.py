@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from atft_pipeline.evaluation.evaluate import Evaluation
+from atft_pipeline.jquants.attainable import attainable_rank_ic
 from jobs.plan import Plan
 from jobs.run import Outcome
 from resources.currency import asset_name
@@ -50,6 +51,8 @@ def print_outcome(outcome: Outcome) -> None:
     if lake.manifest("evaluation") is not None:
         evaluation = lake.read("evaluation", None, Evaluation)
         console.print(_results(evaluation))
+        if structure().settings.source.kind == "simulated":
+            console.print(_attainable())
         console.print(f"Report   {lake.file('evaluation', None, 'report.html')}", soft_wrap=True)
     if lake.partitions("daily_signals"):
         console.print(_top(lake))
@@ -90,6 +93,13 @@ def _results(evaluation: Evaluation) -> Table:
             table.add_row(f"{horizon}", model, rank_ic, interval, residual, *rest, style=style)
         table.add_section()
     return table
+
+
+def _attainable() -> str:
+    """What a model could reach on the simulated market, from the expectations that only the simulator knows."""
+    rows = attainable_rank_ic(structure().settings).iter_rows(named=True)
+    reach = (f"{r['horizon']} {r['with_peers']:.3f} ({r['without_peers']:.3f})" for r in rows)
+    return f"Attainable RankIC per horizon, without the peers in brackets: {', '.join(reach)}"
 
 
 def _top(lake: Lake) -> Table:

@@ -8,6 +8,7 @@ import dagster as dg
 from pydantic import Field
 
 from atft_pipeline.errors import SettingsError
+from atft_pipeline.needs import require_endpoints
 from atft_pipeline.settings import STRUCTURE, Settings, flatten, load_settings
 from resources.structure import process_overrides, structure
 
@@ -28,6 +29,7 @@ class SettingsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
         Raises:
             SettingsError: a key of the structure, or anything that `load_settings` refuses.
+            EndpointMissing: the graph is switched on, and the source lacks what it is made of.
         """
         changes = flatten(self.overrides)
         for key, value in changes.items():
@@ -37,4 +39,6 @@ class SettingsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
                     remedy=f"Start the location with it: atft run --set {key}={value}, or"
                     f" ATFT_{key.upper().replace('.', '__')}={value} in the environment.",
                 )
-        return load_settings(structure().settings.preset, {**flatten(process_overrides()), **changes})
+        settings = load_settings(structure().settings.preset, {**flatten(process_overrides()), **changes})
+        require_endpoints(settings, structure().source.endpoints)
+        return settings

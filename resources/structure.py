@@ -18,13 +18,10 @@ from typing import Any
 import polars as pl
 
 from atft_pipeline.calendar import TradingCalendar
-from atft_pipeline.errors import SettingsError
 from atft_pipeline.features.contract import CONTRACT, Contract
 from atft_pipeline.jquants.source import Source, open_source
-from atft_pipeline.needs import require_endpoints
+from atft_pipeline.needs import require_endpoints, require_sessions, warmup_sessions
 from atft_pipeline.settings import Settings, load_settings
-
-MIN_SESSIONS = 60
 
 
 @dataclass(frozen=True)
@@ -71,7 +68,7 @@ class Structure:
     @property
     def warmup(self) -> int:
         """Sessions between `data_start` and `start`: what features and graphs look back on."""
-        return warmup_sessions(self.settings, self.contract)
+        return warmup_sessions(self.settings)
 
     @property
     def warmup_months(self) -> int:
@@ -93,11 +90,6 @@ def month_bounds(month: str) -> tuple[date, date]:
     """First and last day of a partition key `2024-05`."""
     year, number = int(month[:4]), int(month[5:7])
     return date(year, number, 1), date(year, number, monthrange(year, number)[1])
-
-
-def warmup_sessions(settings: Settings, contract: Contract) -> int:
-    """The longest look-back of any stage, in sessions."""
-    return max(contract.warmup, settings.graph.window)
 
 
 def process_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -126,26 +118,20 @@ def resolve(settings: Settings) -> Structure:
         EndpointMissing: a feature family, or the graph, needs an endpoint that the source does not offer.
     """
     source = open_source(settings)
-    contract = CONTRACT.select(settings.features.families)
     require_endpoints(settings, source.endpoints)
     whole = TradingCalendar.from_frame(source.calendar())
     first, last = source.first_session(), source.last_session()
     as_of = min(last, whole.at_or_before(settings.period.end)) if settings.period.end else last
     sessions = whole.between(max(first, settings.period.data_start or first), as_of)
-    warmup = warmup_sessions(settings, contract)
+    warmup = warmup_sessions(settings)
     wanted = settings.period.sessions or len(sessions) - warmup
     sessions = sessions[-(wanted + warmup) :]
-    if len(sessions) < warmup + MIN_SESSIONS:
-        raise SettingsError(
-            f"The source holds {len(sessions)} sessions of the period (up to {as_of}); the warm-up takes {warmup} and"
-            f" at least {MIN_SESSIONS} must follow.",
-            remedy="Give more history, or shorten graph.window and leave out long-memory feature families.",
-        )
+    require_sessions(settings, sessions)
     return Structure(
         settings=settings,
         source=source,
         calendar=TradingCalendar(tuple(whole.between(sessions[0], whole.sessions[-1]))),
-        contract=contract,
+        contract=CONTRACT.select(settings.features.families),
         data_start=sessions[0],
         start=sessions[warmup],
         as_of=as_of,

@@ -13,9 +13,9 @@ from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from atft_pipeline.cache.store import ArrowCache
+from atft_pipeline.evaluation.metrics import ranks, unit_deviations
 from atft_pipeline.features.contract import Contract
 
 Array = NDArray[np.float64]
@@ -74,21 +74,26 @@ def scan_for_leaks(cache: ArrowCache, contract: Contract, days: Sequence[date], 
     chosen = _spread([day for day in days if day != cache.days[0]])
     now, earlier, plain = (np.full((len(chosen), len(judged), len(targets)), np.nan) for _ in range(3))
     for d, day in enumerate(chosen):
-        before, today = (_filled(inputs[:, judged]) for inputs in cache.window(day, 2))
+        before, today = (_filled(inputs[:, judged].T) for inputs in cache.window(day, 2))
         was, is_there = cache.window_mask(day, 2)
-        labels = np.hstack([cache.returns(day), cache.returns_close(day)]).astype(np.float64)
-        ranked: dict[bytes, tuple[Array, Array]] = {}  # most targets are known for the same stocks
-        for t, label in enumerate(labels.T):
+        labels = np.hstack([cache.returns(day), cache.returns_close(day)]).astype(np.float64).T
+        prepared: dict[bytes, tuple[Array, Array, Array]] = {}  # most targets are known for the same stocks
+        for t, label in enumerate(labels):
             known = is_there & np.isfinite(label)
             both = known & was
             if np.count_nonzero(both) < MIN_NAMES:
                 continue
-            if known.tobytes() not in ranked:
-                ranked[known.tobytes()] = _ranks(today[known]), _ranks(before[both])
-            ranks, ranks_before = ranked[known.tobytes()]
-            now[d, :, t] = _correlation(ranks, _ranks(label[known]))
-            plain[d, :, t] = _correlation(today[known], label[known])
-            earlier[d, :, t] = _correlation(ranks_before, _ranks(label[both]))
+            if known.tobytes() not in prepared:
+                values = today[:, known]
+                prepared[known.tobytes()] = (
+                    unit_deviations(ranks(values)),
+                    unit_deviations(ranks(before[:, both])),
+                    unit_deviations(values),
+                )
+            ranks_now, ranks_before, values_now = prepared[known.tobytes()]
+            now[d, :, t] = ranks_now @ unit_deviations(ranks(label[known]))
+            earlier[d, :, t] = ranks_before @ unit_deviations(ranks(label[both]))
+            plain[d, :, t] = values_now @ unit_deviations(label[known])
     names = [contract.columns[i].name for i in judged]
     return _suspects(names, targets, now, earlier, plain, max_rank_ic)
 
@@ -123,25 +128,12 @@ def _spread(days: Sequence[date]) -> list[date]:
 
 
 def _filled(inputs: NDArray[np.float32]) -> Array:
-    """[C, F] with the column's median for NaN; 0 for a column without a value."""
+    """[F, C] with the column's median for NaN; 0 for a column without a value."""
     known = np.isfinite(inputs)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # the median of nothing
-        middle = np.nan_to_num(np.nanmedian(np.where(known, inputs, np.nan), axis=0))
+        middle = np.nan_to_num(np.nanmedian(np.where(known, inputs, np.nan), axis=1, keepdims=True))
     return np.where(known, inputs, middle).astype(np.float64)
-
-
-def _ranks(values: Array) -> Array:
-    """Average ranks over the stocks: [N, ...] -> [N, ...]."""
-    ranks: Array = rankdata(values, axis=0)
-    return ranks
-
-
-def _correlation(inputs: Array, label: Array) -> Array:
-    """Pearson of each column of [N, F] with [N]: [F], NaN without spread."""
-    x, y = inputs - inputs.mean(axis=0), label - label.mean()
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray((x * y[:, None]).sum(axis=0) / np.sqrt((x * x).sum(axis=0) * (y * y).sum()))
 
 
 def _mean(values: Array) -> Array:

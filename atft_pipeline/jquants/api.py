@@ -24,5 +24,5 @@ def open_api(settings: Settings, environ: Mapping[str, str]) -> NoReturn:
         )
     raise SourceError(
         f"preset {settings.preset}: {KEY_VARIABLE} is set, but the API client is not part of this version.",
-        remedy="Use --preset demo, or --preset tse --source DIR with Parquet files in V2 columns.",
+        remedy="Use --preset demo, or --preset tse --source DIR with files in V2 columns.",
     )

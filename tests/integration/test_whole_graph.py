@@ -12,12 +12,14 @@ import pytest
 from atft_pipeline.cache import ArrowCache
 from atft_pipeline.champion import Champion
 from atft_pipeline.evaluation.evaluate import Evaluation
+from atft_pipeline.jquants.attainable import attainable_rank_ic
 from atft_pipeline.settings import load_settings
 from atft_pipeline.training.trained_model import TrainedModel
 from jobs.definitions import defs
 from jobs.plan import plan
 from jobs.run import Outcome, run_job
 from jobs.schedules import RANGE_END, RANGE_START
+from jobs.summary import print_outcome
 from resources.currency import asset_name
 from resources.io_manager import LakeResource
 from resources.lake import Lake
@@ -73,6 +75,17 @@ def test_the_evaluation_stands_beside_the_baselines_and_has_a_report(lake: Lake)
     report = lake.file("evaluation", None, "report.html").read_text()
     assert "ridge" in report
     assert "http://" not in report.replace("http://www.w3.org", "")
+
+
+def test_the_run_ends_with_its_results_and_what_could_be_reached(
+    outcome: Outcome, capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_outcome(outcome)
+    said = capsys.readouterr().out
+    reach = attainable_rank_ic(structure().settings).row(1, named=True)
+    assert f"{reach['horizon']} {reach['with_peers']:.3f} ({reach['without_peers']:.3f})" in said
+    for word in ("RankIC", "95% interval", "atft_gat_fan", "ridge", "Top 10 of", "report.html"):
+        assert word in said
 
 
 def test_the_latest_session_is_ranked(lake: Lake) -> None:

@@ -21,15 +21,19 @@ from tests.unit.jquants.markets import SMALL
 BARS = "equities_bars_daily_2022.parquet"
 
 
-def check(folder: Path, warmup: int = 90, **overrides: object) -> Checkup:
-    settings = load_settings("tse", {"source.path": str(folder), **overrides}, environ={})
-    return check_folder(settings, date(2022, 6, 30), warmup, 60)
+SHORT = {"features.families": ["liquidity"], "graph.window": 90, "graph.min_common": 60}
+"""Settings whose warm-up of 90 sessions fits into the small market."""
+
+
+def check(folder: Path, **overrides: object) -> Checkup:
+    settings = load_settings("tse", {"source.path": str(folder), **SHORT, **overrides}, environ={})
+    return check_folder(settings, date(2022, 6, 30))
 
 
 def test_a_good_folder_is_usable(tmp_path: Path) -> None:
     steps: list[tuple[str, int, int]] = []
-    settings = load_settings("tse", {"source.path": str(write_market(tmp_path))}, environ={})
-    checkup = check_folder(settings, date(2022, 6, 30), 90, 60, lambda *step: steps.append(step))
+    settings = load_settings("tse", {"source.path": str(write_market(tmp_path)), **SHORT}, environ={})
+    checkup = check_folder(settings, date(2022, 6, 30), lambda *step: steps.append(step))
     assert checkup.usable
     assert [health.name for health in checkup.endpoints] == list(ENDPOINTS)
     bars = next(health for health in checkup.endpoints if health.name == "daily_bars")
@@ -51,7 +55,7 @@ def test_everything_that_is_bad_is_told_together(tmp_path: Path) -> None:
     rows.with_columns(H=pl.when(first).then(0.5).otherwise("H")).drop("i").write_parquet(tmp_path / BARS)
     statements = tmp_path / "fins_summary.parquet"
     statements.write_bytes(statements.read_bytes()[:-100])
-    checkup = check(tmp_path)
+    checkup = check(tmp_path, **{"features.families": list(CONTRACT.families)})
     assert not checkup.usable
     said = [str(problem) for problem in checkup.problems]
     assert any("holds no equities_master.parquet" in text for text in said)
@@ -76,7 +80,7 @@ def test_a_stretched_master_and_a_silent_session_are_told(tmp_path: Path) -> Non
 
 
 def test_a_period_that_is_too_short_is_a_problem(tmp_path: Path) -> None:
-    checkup = check(write_market(tmp_path), warmup=150)
+    checkup = check(write_market(tmp_path), **{"graph.window": 150})
     assert not checkup.usable
     assert "160 sessions" in str(checkup.problems[0])
     assert "the warm-up takes 150 and at least 60 must follow" in str(checkup.problems[0])

@@ -15,6 +15,7 @@ from atft_pipeline.evaluation.metrics.cross_section import (
     residual_rank_ic,
     robust_z,
     scale,
+    unit_deviations,
 )
 from atft_pipeline.evaluation.metrics.deflated_sharpe import deflated_sharpe_ratio, expected_maximum_sharpe
 from atft_pipeline.evaluation.metrics.series import hansen_hodrick_t, icir, sharpe_ratio
@@ -40,4 +41,5 @@ __all__ = [
     "scale",
     "sharpe_ratio",
     "stationary_bootstrap",
+    "unit_deviations",
 ]

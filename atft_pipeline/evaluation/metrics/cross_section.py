@@ -102,6 +102,18 @@ def ranks(values: ArrayLike) -> Array:
     return np.where(np.isfinite(x), found, np.nan)
 
 
+def unit_deviations(values: ArrayLike) -> Array:
+    """Deviations from the day's mean, scaled to length 1, so that the dot product of two is their correlation.
+
+    NaN stays NaN; a day without spread is NaN throughout. [..., N] -> [..., N].
+    """
+    x = np.asarray(values, dtype=np.float64)
+    deviation = x - _mean(x)[..., None]
+    length = np.sqrt(np.where(np.isfinite(x), deviation**2, 0.0).sum(axis=-1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(deviation / np.where(_has_spread(x), length, np.nan)[..., None])
+
+
 def volatility_bins(volatility: Array, n_bins: int) -> Array:
     """Bin number 0 .. n_bins-1 of equal count per day, ties together; NaN where volatility is NaN."""
     count = np.isfinite(volatility).sum(axis=-1, keepdims=True)
@@ -154,8 +166,7 @@ def _nan_median(x: Array) -> Array:
 
 
 def _correlation(a: Array, b: Array) -> Array:
-    """Pearson over the last axis; NaN where either has no spread."""
-    da, db = a - _mean(a)[..., None], b - _mean(b)[..., None]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        value = _mean(da * db) / np.sqrt(_mean(da**2) * _mean(db**2))
-    return np.where(_has_spread(a) & _has_spread(b), np.clip(value, -1.0, 1.0), np.nan)
+    """Pearson over the last axis of two that are NaN at the same places; NaN where either has no spread."""
+    known = np.isfinite(a)
+    total = np.where(known, unit_deviations(a) * unit_deviations(b), 0.0).sum(axis=-1)
+    return np.where(known.any(axis=-1), np.clip(total, -1.0, 1.0), np.nan)
