@@ -5,7 +5,14 @@ AtftError
 ├── SourceError          market data cannot be had or read
 │   ├── EndpointMissing  the source does not offer this endpoint
 │   ├── WireError        rows do not have the form that the endpoint promises
-│   └── BadData          files or rows that would give wrong figures: every problem at once
+│   ├── BadData          files or rows that would give wrong figures: every problem at once
+│   └── ApiError         the API refused, or could not be reached
+│       ├── AuthError        the key is missing, unknown or expired
+│       ├── PlanError        the subscription does not include what was asked
+│       ├── OutsideWindow    the subscription does not cover the dates that were asked
+│       ├── EndpointError    path or parameters are wrong
+│       ├── RateLimited      too many requests, also after the longest wait
+│       └── ServerError      the server, or the way to it, failed again and again
 ├── ContractError        a frame and the feature contract disagree
 ├── LakeError            an artefact is missing, stale, corrupt or cannot be written
 │   ├── ArtefactMissing
@@ -23,6 +30,8 @@ AtftError
 """
 
 from __future__ import annotations
+
+from datetime import date
 
 
 class AtftError(Exception):
@@ -65,6 +74,46 @@ class WireError(SourceError):
 
 class BadData(SourceError):
     """Files or rows that would give wrong figures; made by `jquants.findings`, every problem at once."""
+
+
+class ApiError(SourceError):
+    """The API refused, or could not be reached."""
+
+
+class AuthError(ApiError):
+    """The key is missing, unknown or expired."""
+
+
+class PlanError(ApiError):
+    """The subscription does not include what was asked."""
+
+
+class OutsideWindow(ApiError):
+    """The subscription does not cover the dates that were asked.
+
+    Args:
+        problem: see `AtftError`.
+        remedy: see `AtftError`.
+        first: first day that it covers; None if the API did not say.
+        last: last day that it covers.
+    """
+
+    def __init__(self, problem: str, *, remedy: str, first: date | None = None, last: date | None = None) -> None:
+        super().__init__(problem, remedy=remedy)
+        self.first = first
+        self.last = last
+
+
+class EndpointError(ApiError):
+    """Path or parameters are wrong."""
+
+
+class RateLimited(ApiError):
+    """Too many requests, also after the longest wait."""
+
+
+class ServerError(ApiError):
+    """The server, or the way to it, failed again and again."""
 
 
 class ContractError(AtftError):

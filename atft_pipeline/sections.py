@@ -5,9 +5,13 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from atft_pipeline.jquants.plan_names import PlanName
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Horizons = Annotated[tuple[Positive, ...], Field(min_length=1)]
@@ -31,12 +35,32 @@ class SimulatorSettings(Section):
     peer_effect: Annotated[float, Field(ge=0.0)] = 1.0
 
 
+class ApiSettings(Section):
+    """The J-Quants API V2: where it is, what was subscribed, and how patiently it is asked. The key is no setting."""
+
+    base_url: str = "https://api.jquants.com/v2"
+    plan: PlanName = "light"
+    key_file: Path | None = None
+    timeout_seconds: Annotated[float, Field(gt=0.0)] = 30.0
+    lookback_days: Annotated[int, Field(ge=0)] = 7
+
+    @model_validator(mode="after")
+    def _encrypted(self) -> Self:
+        url = urlsplit(self.base_url)
+        if url.scheme != "https" and not (url.scheme == "http" and url.hostname in LOOPBACK):
+            raise ValueError(
+                f"source.api.base_url {self.base_url} is not https; plain http is for this machine only ({LOOPBACK[0]})"
+            )
+        return self
+
+
 class SourceSettings(Section):
     """Where market data comes from."""
 
     kind: Literal["simulated", "files", "jquants"] = "simulated"
     path: Path | None = None
     simulator: SimulatorSettings = SimulatorSettings()
+    api: ApiSettings = ApiSettings()
 
     @model_validator(mode="after")
     def _path_belongs_to_files(self) -> Self:

@@ -8,13 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import time
 from typing import Literal
 
 import polars as pl
 
+from atft_pipeline.jquants.plan_names import PlanName
+
 WireType = Literal["text", "code", "sector", "number", "date", "flag", "reason"]
 """text: a string. code: a 5-character issue code. sector: an S33 code, zero-padded to 4. number: a number, or its
 text. date: YYYY-MM-DD or YYYYMMDD. flag: "true"/"false". reason: margin-alert's object of "0"/"1"."""
+
+Grain = Literal["whole", "range", "session", "day", "week"]
+"""How the whole market is asked for. whole: one request without dates. range: one with from and to. session, day:
+one for each session, for each day. week: one for the last session of each week, and for each session once daily."""
 
 REASONS = (
     "Restricted",
@@ -49,6 +56,9 @@ class Endpoint:
         date_column: the date that assigns a row to a month.
         plan: the cheapest plan that offers it.
         published: when a row becomes known, Tokyo time.
+        grain: how rows of the whole market are asked for.
+        date_parameter: the request's parameter for one day; it filters `date_column`. Empty for whole and range.
+        updated_at: times of day, Tokyo, from which the API has new rows.
     """
 
     name: str
@@ -57,8 +67,11 @@ class Endpoint:
     required: tuple[str, ...]
     key: tuple[str, ...]
     date_column: str
-    plan: str
+    plan: PlanName
     published: str
+    grain: Grain
+    date_parameter: str
+    updated_at: tuple[time, ...]
 
     @property
     def file_stem(self) -> str:
@@ -106,8 +119,11 @@ _TABLE = (
         required=("Date", "HolDiv"),
         key=("Date",),
         date_column="Date",
-        plan="Free",
+        plan="free",
         published="the next year's about the end of March",
+        grain="whole",
+        date_parameter="",
+        updated_at=(time(0),),
     ),
     Endpoint(
         name="equities_master",
@@ -122,8 +138,11 @@ _TABLE = (
         required=("Date", "Code", "S17", "S33"),
         key=("Date", "Code"),
         date_column="Date",
-        plan="Free",
+        plan="free",
         published="17:30 of the session before Date",
+        grain="session",
+        date_parameter="date",
+        updated_at=(time(8), time(17, 30)),
     ),
     Endpoint(
         name="daily_bars",
@@ -143,8 +162,11 @@ _TABLE = (
         required=("Date", "Code", "O", "H", "L", "C", "Vo", "Va", "AdjFactor"),
         key=("Date", "Code"),
         date_column="Date",
-        plan="Free",
+        plan="free",
         published="16:30 of Date",
+        grain="session",
+        date_parameter="date",
+        updated_at=(time(16, 30),),
     ),
     Endpoint(
         name="topix",
@@ -153,8 +175,11 @@ _TABLE = (
         required=("Date", "O", "H", "L", "C"),
         key=("Date",),
         date_column="Date",
-        plan="Light",
+        plan="light",
         published="16:30 of Date",
+        grain="range",
+        date_parameter="",
+        updated_at=(time(16, 30),),
     ),
     Endpoint(
         name="investor_types",
@@ -167,8 +192,11 @@ _TABLE = (
         required=("PubDate", "StDate", "EnDate", "Section", "IndSell", "IndBuy", "FrgnSell", "FrgnBuy"),
         key=("PubDate", "Section", "StDate"),
         date_column="PubDate",
-        plan="Light",
+        plan="light",
         published="18:00 of PubDate, the 4th session of the week after",
+        grain="range",
+        date_parameter="",
+        updated_at=(time(18),),
     ),
     Endpoint(
         name="margin_interest",
@@ -183,8 +211,11 @@ _TABLE = (
         required=("Date", "Code", "ShrtVol", "LongVol"),
         key=("Date", "Code"),
         date_column="Date",
-        plan="Standard",
+        plan="standard",
         published="weekly, the 2nd session of the next week; daily with PubDate from Date 2026-09-25",
+        grain="week",
+        date_parameter="date",
+        updated_at=(time(16, 30),),
     ),
     Endpoint(
         name="margin_alert",
@@ -201,8 +232,11 @@ _TABLE = (
         required=("PubDate", "Code", "AppDate", "PubReason", "ShrtOut", "LongOut"),
         key=("PubDate", "Code", "AppDate"),
         date_column="PubDate",
-        plan="Standard",
+        plan="standard",
         published="16:30 of PubDate, for the session before",
+        grain="session",
+        date_parameter="date",
+        updated_at=(time(16, 30),),
     ),
     Endpoint(
         name="short_ratio",
@@ -211,8 +245,11 @@ _TABLE = (
         required=("Date", "S33", "SellExShortVa", "ShrtWithResVa", "ShrtNoResVa"),
         key=("Date", "S33"),
         date_column="Date",
-        plan="Standard",
+        plan="standard",
         published="16:30 of Date",
+        grain="session",
+        date_parameter="date",
+        updated_at=(time(16, 30),),
     ),
     Endpoint(
         name="short_sale_report",
@@ -229,8 +266,11 @@ _TABLE = (
         required=("DiscDate", "CalcDate", "Code", "SSName", "FundName", "ShrtPosToSO"),
         key=("DiscDate", "CalcDate", "Code", "SSName", "DICName", "FundName"),
         date_column="DiscDate",
-        plan="Standard",
+        plan="standard",
         published="17:30 of DiscDate, about two sessions after CalcDate",
+        grain="session",
+        date_parameter="disc_date",
+        updated_at=(time(17, 30),),
     ),
     Endpoint(
         name="financial_summaries",
@@ -255,8 +295,11 @@ _TABLE = (
         required=("DiscDate", "DiscTime", "Code", "DiscNo", "DocType", "CurPerType", "CurPerEn", "CurFYEn"),
         key=("DiscNo",),
         date_column="DiscDate",
-        plan="Free",
+        plan="free",
         published="DiscTime of DiscDate; the API has it at 18:00 and again at 24:30",
+        grain="day",
+        date_parameter="date",
+        updated_at=(time(0, 30), time(18)),
     ),
     Endpoint(
         name="earnings_dates",
@@ -265,8 +308,11 @@ _TABLE = (
         required=("PubDate", "SchDate", "FQName", "FYE", "Code"),
         key=("Code", "FQName", "FYE", "PubDate"),
         date_column="PubDate",
-        plan="Free",
+        plan="free",
         published="10:05 of PubDate",
+        grain="day",
+        date_parameter="date",
+        updated_at=(time(10, 5),),
     ),
 )
 

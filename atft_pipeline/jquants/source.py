@@ -97,7 +97,7 @@ def open_source(settings: Settings) -> Source:
 
         assert settings.source.path is not None  # held by SourceSettings
         return FilesSource(settings.source.path)
-    from atft_pipeline.jquants.api import open_api
+    from atft_pipeline.jquants.api.source import open_api
 
     return open_api(settings, os.environ)
 

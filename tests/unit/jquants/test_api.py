@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from atft_pipeline.errors import EndpointMissing, SourceError
-from atft_pipeline.jquants.api import open_api
+from atft_pipeline.jquants.api.source import open_api
 from atft_pipeline.jquants.simulator import SimulatedSource
 from atft_pipeline.jquants.source import open_source
 from atft_pipeline.settings import load_settings
