@@ -6,12 +6,15 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
 from atft_pipeline.errors import AtftError
+from atft_pipeline.jquants.plan_names import PLAN_ORDER
+from atft_pipeline.jquants.twin import SIMULATED_KEY
 from atft_pipeline.settings import flatten, load_settings, parse_assignments, preset_names
 
 INTERRUPTED_EXIT = 130
@@ -57,6 +60,7 @@ def main() -> None:
     atft ui                                Dagster's and MLflow's pages
     atft status                            what is current, what is not, and why
     atft doctor --source DIR               what is wrong with your files, before anything runs
+    atft simulate-api                      a local twin of the J-Quants API, to try everything against
     """  # noqa: D301 - click wants the character itself
 
 
@@ -152,6 +156,59 @@ def ui(preset: str, source: Path | None, assignments: tuple[str, ...]) -> None:
     from jobs.pages import serve
 
     serve()
+
+
+@main.command("simulate-api")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="On 127.0.0.1; 0: a free one."
+)
+@click.option(
+    "--plan", type=click.Choice(PLAN_ORDER), default="standard", show_default=True, help="What is subscribed."
+)
+@click.option("--key", default=SIMULATED_KEY, show_default=True, help="The one key that it takes.")
+@click.option("--codes", type=click.IntRange(20, 6000), default=250, show_default=True, help="Names on the market.")
+@click.option("--sessions", type=click.IntRange(60), default=780, show_default=True, help="Sessions of the market.")
+@click.option(
+    "--last-session",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="YYYY-MM-DD",
+    help="Where the market ends; the latest session whose bars are out by now, if not given.",
+)
+@click.option(
+    "--now",
+    type=click.DateTime(["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M"]),
+    metavar="ISO",
+    help="Where the clock stands at first, Tokyo time; 20:00 of --last-session if that is given.",
+)
+@click.option("--page-rows", type=click.IntRange(1), default=2000, show_default=True, help="Rows per page.")
+@click.option("--fault", "faults", multiple=True, metavar="FAULT", help="What goes wrong; may be repeated.")
+def simulate_api(port: int, last_session: datetime | None, faults: tuple[str, ...], **market: Any) -> None:
+    """Serve a local twin of the J-Quants API V2 over a simulated market until Ctrl-C.
+
+    It needs no contract and no network: paths, columns, pages, plans, limits per minute, publication times and
+    downloads are those of the API. The clock goes on from where it stands, and nothing is served before its time.
+
+    \b
+    A FAULT is KIND[,path=PATH][,after=N][,count=N]: of the requests to PATH, which may be left out,
+    the first N pass and the next N fail. KIND is one of
+      status=503  rate_limit  block  expired_key          refusals; block lasts five minutes
+      timeout=SECONDS  drip=SECONDS  cut                  late, slow and broken answers
+      truncated_gzip  corrupt_gzip  wrong_json            damaged bodies
+      repeated_key  invalid_key                           pagination keys that lead nowhere
+      new_column=X  missing_column=X  unreadable_column=X changed rows
+      late_fins=HOURS                                     statements that come later than they should
+    Downloads of files are struck only with path=/signed.
+
+    \b
+    Examples:
+      atft simulate-api
+      atft simulate-api --plan free --last-session 2026-10-30
+      atft simulate-api --fault status=503,count=3,path=/fins/summary --fault drip=20,path=/signed
+    """  # noqa: D301 - click wants the character itself
+    from atft_pipeline.jquants.twin.serving import serve, simulated_twin
+
+    last = last_session.date() if last_session else None
+    serve(simulated_twin(last_session=last, faults=faults, **market), port, click.echo)
 
 
 @main.command("settings")
