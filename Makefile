@@ -65,8 +65,9 @@ bench-real: install ## the same on files: make bench-real SOURCE=DIR, 300 codes 
 snapshot: install ## rewrite the snapshot of the asset graph after an intended change
 	@$(BIN)/pytest tests/test_definitions.py --update-snapshot
 
-clean: ## the lake, Dagster's and MLflow's records, and caches; the virtual environment stays
-	rm -rf .atft .env .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean: ## the lake, Dagster's and MLflow's records, and caches; what the API sent and the environment stay
+	find .atft -mindepth 1 -maxdepth 1 -not -name received -exec rm -rf {} + 2>/dev/null || true
+	rm -rf .env .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 screenshots: install ## the pictures of the README, from the pages of the last `make run`; needs Chromium

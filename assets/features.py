@@ -37,7 +37,12 @@ def features(
     tables = {"trading_calendar": trading_calendar, "daily_bars": daily_bars, "topix": topix}
     contract = structure().contract
     context.add_output_metadata(
-        {"columns": len(contract.columns), "families": list(contract.families), "contract": contract.hash}
+        {
+            "columns": len(contract.columns),
+            "families": list(contract.families),
+            "families_switched_off": list(structure().switched_off),
+            "contract": contract.hash,
+        }
     )
     start, end = structure().days_of(context.partition_keys)
     return compute_features(tables, universe, contract.families, start, end).collect()

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 import dagster as dg
 import polars as pl
 
+from assets.completeness_result import told
 from assets.stage import stage
+from atft_pipeline.jquants.completeness import completeness
 from atft_pipeline.jquants.endpoints import ENDPOINTS, Endpoint
 from resources.io_manager import LakeResource
-from resources.market_data import MarketData
+from resources.market_data import FetchedMonths, MarketData
 from resources.structure import structure
 
 CALENDAR = "trading_calendar"
@@ -40,24 +42,13 @@ def endpoint_asset(endpoint: Endpoint) -> dg.AssetsDefinition:
         settings=("source.kind", "source.simulator"),
         partitioned=True,
         date_column=endpoint.date_column,
+        pool="jquants" if structure().settings.source.kind == "jquants" else None,
         endpoint=endpoint.name,
         description=f"`{endpoint.path}` as received, typed. Months by {endpoint.date_column}."
         f" Known {endpoint.published}.",
     )
-    def rows(context: dg.AssetExecutionContext, lake: LakeResource, market_data: MarketData) -> pl.DataFrame:
-        start, end = structure().days_of(context.partition_keys)
-        held = lake.open().held(endpoint.name, context.partition_keys)
-        rows = market_data.fetch(endpoint.name, start, end, held)
-        context.add_output_metadata(
-            {
-                "failed_casts": sum(rows.typed.failed_casts.values()),
-                "unknown_columns": list(rows.typed.unknown_columns),
-                "warnings": dg.MetadataValue.md(
-                    "\n".join(f"- {oddity}" for oddity in rows.findings.oddities) or "none"
-                ),
-            }
-        )
-        return rows.typed.frame
+    def rows(context: dg.AssetExecutionContext, lake: LakeResource, market_data: MarketData) -> FetchedMonths:
+        return market_data.months(endpoint.name, context.partition_keys, lake.open())
 
     return rows
 
@@ -75,6 +66,20 @@ def key_check(endpoint: Endpoint) -> dg.AssetChecksDefinition:
     return no_natural_key_is_repeated
 
 
+def completeness_check(endpoint: Endpoint) -> dg.AssetChecksDefinition:
+    """Blocks what is downstream of an endpoint that lost rows; what may still come warns."""
+
+    @dg.asset_check(asset=endpoint.name, blocking=True, name="nothing_is_missing")
+    def nothing_is_missing(lake: LakeResource) -> dg.AssetCheckResult:
+        """Every session, week or month that should have rows has them."""
+        shape = structure()
+        sessions = shape.calendar.between(shape.data_start, shape.as_of)
+        lookback = shape.settings.source.api.lookback_days
+        return told(completeness(lake.open().scan(endpoint.name), endpoint, sessions, lookback))
+
+    return nothing_is_missing
+
+
 @dg.asset_check(asset=trading_calendar, blocking=True)
 def every_day_has_one_row(lake: LakeResource) -> dg.AssetCheckResult:
     """The calendar has no gap and no day twice."""
@@ -86,5 +91,5 @@ def every_day_has_one_row(lake: LakeResource) -> dg.AssetCheckResult:
 ASSETS: Sequence[dg.AssetsDefinition] = [trading_calendar, *(endpoint_asset(ENDPOINTS[name]) for name in DATED)]
 CHECKS: Sequence[dg.AssetChecksDefinition] = [
     every_day_has_one_row,
-    *(key_check(ENDPOINTS[name]) for name in DATED),
+    *(make(ENDPOINTS[name]) for name in DATED for make in (key_check, completeness_check)),
 ]

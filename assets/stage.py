@@ -40,7 +40,7 @@ def months() -> dg.MonthlyPartitionsDefinition:
     """The months of the structure. A live source goes on into the running month; a closed one ends with its data."""
     shape = structure()
     first = f"{shape.data_start:%Y-%m}"
-    if shape.settings.source.kind == "jquants":
+    if shape.settings.source.kind == "jquants" and shape.settings.period.end is None:
         return dg.MonthlyPartitionsDefinition(start_date=first, fmt="%Y-%m", end_offset=1)
     after = shift_month(f"{shape.as_of:%Y-%m}", 1)
     return dg.MonthlyPartitionsDefinition(start_date=first, end_date=after, fmt="%Y-%m")

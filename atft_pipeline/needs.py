@@ -23,6 +23,20 @@ def warmup_sessions(settings: Settings) -> int:
     return max(CONTRACT.select(settings.features.families).warmup, settings.graph.window)
 
 
+def without_unserved(settings: Settings, served: Iterable[str]) -> Settings:
+    """The settings without the feature families whose endpoints are not served, as a plan of the API may want it.
+
+    Raises:
+        EndpointMissing: no family is left.
+    """
+    can = computable_families(served)
+    left = [name for name in settings.features.families if name in can or name not in CONTRACT.families]
+    if not left:
+        require_endpoints(settings, served)
+    features = settings.features.model_copy(update={"families": tuple(left)})
+    return settings.model_copy(update={"features": features})
+
+
 def require_sessions(settings: Settings, sessions: Sequence[date]) -> None:
     """Refuse a period that is too short, before anything is computed.
 

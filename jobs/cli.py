@@ -119,13 +119,16 @@ def status(preset: str, source: Path | None, assignments: tuple[str, ...]) -> No
 
 
 @main.command()
-@click.option("--preset", default="tse", show_default=True, help=f"One of {', '.join(preset_names())}.")
-@click.option(
-    "--source", type=click.Path(path_type=Path), metavar="DIR", required=True, help="Folder of Parquet or CSV files."
-)
+@click.option("--preset", help=f"One of {', '.join(preset_names())}; tse with --source, else demo.")
+@click.option("--source", type=click.Path(path_type=Path), metavar="DIR", help="Folder of Parquet or CSV files.")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Change a setting; may be repeated.")
-def doctor(preset: str, source: Path, assignments: tuple[str, ...]) -> None:
-    """Check a folder of market data without running anything.
+def doctor(preset: str | None, source: Path | None, assignments: tuple[str, ...]) -> None:
+    """Check this machine, and a folder of files or an account of the API, without running anything.
+
+    \b
+    machine    disk, versions of what is installed, compute device
+    account    with --preset jquants: key, plan and its window, clock; one request
+    folder     with --source DIR: every file, row and rule
 
     \b
     Files are named after the endpoints, split by date or not, in any folder inside DIR:
@@ -135,16 +138,20 @@ def doctor(preset: str, source: Path, assignments: tuple[str, ...]) -> None:
       historical/2025/equities_bars_daily_202501.csv.gz    as the bulk download lays them out
 
     Problems stop a run and name file, column and row; warnings are counted and do not. Exit code 0: usable;
-    1: there are problems; 2: there is no such folder or setting.
+    1: there are problems, each with its remedy; 2: there is no such folder or setting.
 
     \b
     Examples:
       atft doctor --source ~/prices
-      atft doctor --source ~/prices --preset tse --set period.sessions=500
+      atft doctor --source ~/prices --set period.sessions=500
+      atft doctor --preset jquants
     """  # noqa: D301 - click wants the character itself
     from jobs.doctor import run_doctor
 
-    if not run_doctor(load_settings(preset, _with_source(dict(parse_assignments(assignments)), source))):
+    overrides: dict[str, Any] = dict(parse_assignments(assignments))
+    if source is not None:
+        overrides = _with_source(overrides, source)
+    if not run_doctor(load_settings(preset or ("demo" if source is None else "tse"), overrides)):
         sys.exit(1)
 
 

@@ -1,100 +1,100 @@
-"""What `atft doctor` prints: the endpoints as a table, then problems, warnings and what can be made, in words."""
+"""`atft doctor`: this machine, then the source of the preset: a folder of files, or an account of the API."""
 
 from __future__ import annotations
 
-from datetime import date, datetime
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, requires, version
 
+from packaging.requirements import Requirement
 from rich.markup import escape
-from rich.table import Table
 
-from atft_pipeline.calendar import TOKYO
-from atft_pipeline.doctor import Checkup, EndpointHealth, check_folder
-from atft_pipeline.features.contract import CONTRACT
-from atft_pipeline.jquants.findings import SHOWN, Problem
+from atft_pipeline.errors import DeviceError
 from atft_pipeline.settings import Settings
 from jobs.summary import console
-from resources.progress import reporter
 
-SHOWN_DAYS = 8
-"""Sessions without bars that are named; the rest are counted."""
+DISTRIBUTION = "atft-pipeline"
+WANTED_BYTES = 20_000_000_000
+"""What ten years of the whole market take: about 4 GB received, 3 GB of tables, and the lake's second versions."""
+
+
+@dataclass(frozen=True)
+class Health:
+    """One thing that was looked at.
+
+    Attributes:
+        what: its name.
+        says: what was found.
+        remedy: what to do about it; empty when it is well.
+    """
+
+    what: str
+    says: str
+    remedy: str = ""
 
 
 def run_doctor(settings: Settings) -> bool:
-    """Check the folder of the settings and say what was found; whether it is usable."""
-    reporter().begin("doctor")
+    """Look at machine and source and say what was found; whether a run can begin."""
+    found = [*machine(settings)]
+    print_health(found)
+    usable = not any(health.remedy for health in found)
+    # Imported here: each of the two brings what only it needs.
+    if settings.source.kind == "files":
+        from jobs.doctor_files import examine_folder
+
+        usable = examine_folder(settings) and usable
+    if settings.source.kind == "jquants":
+        from atft_pipeline.jquants.api.checkup import examine_account
+
+        account = [Health(*line) for line in examine_account(settings, os.environ)]
+        print_health(account)
+        usable = usable and not any(health.remedy for health in account)
+    return usable
+
+
+def machine(settings: Settings) -> Iterator[Health]:
+    """Disk, versions and compute device."""
+    settings.store.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(settings.store).free
+    says = f"{free / 1e9:.0f} GB free under {settings.store.resolve()}"
+    small = free < WANTED_BYTES and settings.source.kind != "simulated"
+    yield Health("disk", says, f"Ten years of the market take about {WANTED_BYTES / 1e9:.0f} GB." if small else "")
+    yield _versions()
+    yield _device(settings)
+
+
+def print_health(found: list[Health]) -> None:
+    """A line each; what is not well with its remedy below."""
+    for health in found:
+        mark = "[red]problem[/]" if health.remedy else "[green]well[/]   "
+        console.print(f"{mark} {health.what:<10} {escape(health.says)}", soft_wrap=True)
+        if health.remedy:
+            console.print(f"        remedy     {escape(health.remedy)}", soft_wrap=True)
+
+
+def _versions() -> Health:
+    """Direct dependencies beside their pins."""
+    pins = [Requirement(line) for line in requires(DISTRIBUTION) or () if "extra ==" not in line]
+    off: list[str] = []
+    for pin in pins:
+        try:
+            there = version(pin.name)
+        except PackageNotFoundError:
+            off.append(f"{pin.name} is missing")
+            continue
+        if not pin.specifier.contains(there, prereleases=True):
+            off.append(f"{pin.name} {there} instead of {pin.specifier}")
+    if off:
+        return Health("versions", "; ".join(off), "Install what was tried together: make install.")
+    return Health("versions", f"{len(pins)} packages as pinned")
+
+
+def _device(settings: Settings) -> Health:
+    from resources.compute_device import ComputeDevice
+
     try:
-        checkup = check_folder(settings, datetime.now(TOKYO).date(), reporter().step)
-    finally:
-        reporter().close()
-    print_checkup(checkup, settings)
-    return checkup.usable
-
-
-def print_checkup(checkup: Checkup, settings: Settings) -> None:
-    """The table, then sentences; problems last but for the verdict, where they are read."""
-    console.print(_table(checkup.endpoints))
-    console.print(f"Absent: {', '.join(checkup.absent) or 'nothing'}.")
-    missing = [family for family in CONTRACT.families if family not in checkup.families]
-    without = f"; not {', '.join(missing)}" if missing else ""
-    console.print(f"Feature families that can be computed: {', '.join(checkup.families) or 'none'}{without}.")
-    if checkup.sessions:
-        console.print(_period(checkup, settings))
-        console.print(f"Sessions of the calendar without bars: {_days(checkup.silent)}.")
-        console.print(f"Master: {'one snapshot, stretched over the period' if checkup.stretched else 'daily rows'}.")
-    for note in checkup.notes:
-        console.print(f"[dim]{escape(note)}[/]")
-    for health in checkup.endpoints:
-        for oddity in health.findings.oddities:
-            console.print(f"[yellow]warning[/] {health.name}: {escape(str(oddity))}", soft_wrap=True)
-    problems = _problems(checkup)
-    for line in problems[:SHOWN]:
-        console.print(f"[red]problem[/] {escape(line)}", soft_wrap=True)
-    if len(problems) > SHOWN:
-        console.print(f"[red]and {len(problems) - SHOWN} more problems[/]")
-    verdict = "[green]Usable.[/]" if checkup.usable else f"[red]Not usable: {len(problems)} problem(s).[/]"
-    console.print(f"{verdict} Preset {settings.preset}, {settings.source.path}", soft_wrap=True)
-
-
-def _table(endpoints: tuple[EndpointHealth, ...]) -> Table:
-    table = Table(title="Market data", title_justify="left")
-    for column in ("endpoint", "files", "format", "rows", "first", "last", "codes", "problems", "warnings"):
-        table.add_column(column, justify="left" if column in ("endpoint", "format") else "right")
-    for health in endpoints:
-        problems, warnings = len(health.findings.problems), len(health.findings.oddities)
-        table.add_row(
-            health.name,
-            f"{health.files}",
-            ", ".join(form.removeprefix(".") for form in health.formats),
-            f"{health.rows:,}",
-            str(health.first or "-"),
-            str(health.last or "-"),
-            "-" if health.codes is None else f"{health.codes:,}",
-            f"[red]{problems}[/]" if problems else "0",
-            f"[yellow]{warnings}[/]" if warnings else "0",
-        )
-    return table
-
-
-def _period(checkup: Checkup, settings: Settings) -> str:
-    after = checkup.sessions - checkup.warmup
-    said = f"Period: {checkup.sessions:,} sessions; the warm-up takes {checkup.warmup}, so {max(after, 0):,} follow"
-    if checkup.wanted is None:
-        return f"{said}."
-    if after >= checkup.wanted:
-        return f"{said}; preset {settings.preset} takes the last {checkup.wanted}."
-    return f"{said}; preset {settings.preset} asks for {checkup.wanted} and takes what there is."
-
-
-def _days(days: tuple[date, ...]) -> str:
-    """How many, and the first `SHOWN_DAYS` of them."""
-    named = ", ".join(str(day) for day in days[:SHOWN_DAYS])
-    return f"{len(days)} ({named}{', ...' if len(days) > SHOWN_DAYS else ''})" if days else "none"
-
-
-def _problems(checkup: Checkup) -> list[str]:
-    found = [problem for health in checkup.endpoints for problem in health.findings.problems]
-    lines = [f"{problem}. {problem.remedy}" for problem in found]
-    for problem in checkup.problems:
-        text = f"{problem}. {problem.remedy}" if isinstance(problem, Problem) else str(problem)
-        lines.append(text)
-    return lines
+        return Health("device", ComputeDevice().resolve(settings.device).description)
+    except DeviceError as error:
+        return Health("device", error.problem, error.remedy)

@@ -52,7 +52,7 @@ def print_outcome(outcome: Outcome) -> None:
         evaluation = lake.read("evaluation", None, Evaluation)
         console.print(_results(evaluation))
         if structure().settings.source.kind == "simulated":
-            console.print(_attainable())
+            console.print(_attainable(), soft_wrap=True)
         console.print(f"Report   {lake.file('evaluation', None, 'report.html')}", soft_wrap=True)
     if lake.partitions("daily_signals"):
         console.print(_top(lake))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
@@ -12,7 +13,8 @@ from atft_pipeline.jquants.endpoints import ENDPOINTS
 from resources import display
 from resources.currency import APPEND_METADATA, DATE_METADATA, Currency, asset_name
 from resources.lake import Lake
-from resources.manifest import Manifest, hash_of_all
+from resources.manifest import Manifest, Provenance, hash_of_all
+from resources.market_data import FetchedMonths
 from resources.mlflow_tracking import MLflowTracking
 from resources.progress import reporter
 from resources.settings import SettingsResource
@@ -36,7 +38,8 @@ class LakeIOManager(dg.ConfigurableIOManager):
 
     A `pl.LazyFrame` or `pl.DataFrame` is a table over the partitions that the mapping names; any other type has
     `save` and `load`. A table of a partitioned asset is cut into months by its date column; rows outside the run's
-    range are refused. A dictionary of tables is appended by name to its month.
+    range are refused. Fetched months are written as they come and become present together. A dictionary of tables is
+    appended by name to its month.
     """
 
     lake: LakeResource
@@ -47,18 +50,34 @@ class LakeIOManager(dg.ConfigurableIOManager):
         """Commit each partition, then add metadata and log a child run."""
         lake, name = self.lake.open(), asset_name(context.asset_key)
         currency = Currency(whole_graph(), lake, structure(), self.settings.load())
-        manifests: list[Manifest] = []
-        for partition, value in self._parts(context, obj):
-            origin = currency.provenance(context.asset_key, partition)
-            if isinstance(value, dict):
-                manifests.append(lake.append(name, str(partition), value, origin, run_id=context.run_id))
-            else:
-                manifests.append(lake.commit(name, partition, value, origin, run_id=context.run_id))
+
+        def origin(partition: str | None) -> Provenance:
+            return currency.provenance(context.asset_key, partition)
+
+        if context.definition_metadata.get(APPEND_METADATA):
+            added = self._added(context, obj)
+            manifests = [
+                lake.append(name, month, tables, origin(month), run_id=context.run_id)
+                for month, tables in added.items()
+            ]
+        elif isinstance(obj, FetchedMonths):
+            # The state of the source is that from before it is asked: what appears meanwhile was not seen.
+            origins = {month: origin(month) for month in obj.months}
+            parts = ((month, rows, origins[month]) for month, rows in obj)
+            manifests = lake.commit_all(name, parts, run_id=context.run_id)
+        else:
+            made = ((partition, value, origin(partition)) for partition, value in self._parts(context, obj))
+            manifests = lake.commit_all(name, made, run_id=context.run_id)
         metadata = _metadata(lake, manifests)
+        if isinstance(obj, FetchedMonths):
+            metadata |= obj.metadata()
         folder = lake.file(name, manifests[-1].partition)
         url = self.tracking.log_materialization(context, name, obj, manifests, folder)
-        if isinstance(obj, pl.DataFrame):
-            metadata["first_rows"] = display.table(obj[:PREVIEW_ROWS, :PREVIEW_COLUMNS])
+        if isinstance(obj, pl.DataFrame | FetchedMonths):
+            shown = (
+                obj if isinstance(obj, pl.DataFrame) else lake.scan(name, [obj.months[-1]]).head(PREVIEW_ROWS).collect()
+            )
+            metadata["first_rows"] = display.table(shown[:PREVIEW_ROWS, :PREVIEW_COLUMNS])
         context.add_output_metadata({**metadata, "mlflow_run": dg.MetadataValue.url(url)})
         reporter().end(name, _summary(manifests))
 
@@ -78,14 +97,18 @@ class LakeIOManager(dg.ConfigurableIOManager):
             return frame if kind is pl.LazyFrame else frame.collect()
         return lake.read(name, None, kind)
 
+    def _added(
+        self, context: dg.OutputContext, tables: Mapping[str, pl.DataFrame]
+    ) -> dict[str, dict[str, pl.DataFrame]]:
+        """Tables by month. Months without anything to add stay as they are; the latest says what it was judged by."""
+        keys = list(context.asset_partition_keys)
+        by_month = {key: {name: table for name, table in tables.items() if name.startswith(key)} for key in keys}
+        return {key: added for key, added in by_month.items() if added or key == keys[-1]}
+
     def _parts(self, context: dg.OutputContext, obj: Any) -> list[tuple[str | None, Any]]:
         if not context.has_asset_partitions:
             return [(None, obj)]
         keys = list(context.asset_partition_keys)
-        if context.definition_metadata.get(APPEND_METADATA):
-            tables = {key: {name: table for name, table in obj.items() if name.startswith(key)} for key in keys}
-            # months without anything to add stay as they are; the latest says what it was judged by
-            return [(key, added) for key, added in tables.items() if added or key == keys[-1]]
         column = str(context.definition_metadata[DATE_METADATA])
         first, last = month_bounds(keys[0])[0], month_bounds(keys[-1])[1]
         outside = obj.filter(~pl.col(column).is_between(first, last) | pl.col(column).is_null()).height

@@ -12,12 +12,12 @@ import fcntl
 import os
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol, Self, TypeVar
+from typing import Protocol, Self, TypeAlias, TypeVar
 
 import polars as pl
 
@@ -43,6 +43,20 @@ class Artefact(Protocol):
 
 
 A = TypeVar("A", bound=Artefact)
+Part: TypeAlias = tuple[str | None, pl.DataFrame | Artefact, Provenance]
+"""A partition, its value, and what it was made from."""
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """A partition that is written and not yet present."""
+
+    partition: str | None
+    staging: Path
+    provenance: Provenance
+    rows: int | None
+    columns: dict[str, str]
+    content: str | None
 
 
 @dataclass(frozen=True)
@@ -76,15 +90,25 @@ class Lake:
         run_id: str = "",
     ) -> Manifest:
         """Write a table or an artefact and make it the present version, or leave everything as it was."""
-        with self._staging(asset, partition) as staging:
-            if isinstance(value, pl.DataFrame):
-                value.write_parquet(staging / TABLE, compression="zstd", statistics=True)
-                rows, columns = value.height, {name: str(dtype) for name, dtype in value.schema.items()}
-                content = hash_table(value)
-            else:
-                value.save(staging)
-                rows, columns, content = None, {}, None
-            return self._publish(asset, partition, staging, provenance, rows, columns, content, run_id)
+        return self.commit_all(asset, [(partition, value, provenance)], run_id=run_id)[0]
+
+    def commit_all(self, asset: str, parts: Iterable[Part], *, run_id: str = "") -> list[Manifest]:
+        """Write partitions one by one as they come, and make them the present versions when the last is written.
+
+        When a part cannot be made, everything stays as it was.
+        """
+        with ExitStack() as staged:
+            drafts: list[_Draft] = []
+            for partition, value, provenance in parts:
+                staging = staged.enter_context(self._staging(asset, partition))
+                if isinstance(value, pl.DataFrame):
+                    value.write_parquet(staging / TABLE, compression="zstd", statistics=True)
+                    columns = {name: str(dtype) for name, dtype in value.schema.items()}
+                    drafts.append(_Draft(partition, staging, provenance, value.height, columns, hash_table(value)))
+                else:
+                    value.save(staging)
+                    drafts.append(_Draft(partition, staging, provenance, None, {}, None))
+            return [self._publish(asset, draft, run_id) for draft in drafts]
 
     def append(
         self,
@@ -110,7 +134,7 @@ class Lake:
             content = hash_text(f"{name}={hash_table(frame)}" for name, frame in frames.items())
             rows = sum(frame.height for frame in frames.values())
             columns = {name: str(dtype) for name, dtype in schema.items()}
-            return self._publish(asset, partition, staging, provenance, rows, columns, content, run_id)
+            return self._publish(asset, _Draft(partition, staging, provenance, rows, columns, content), run_id)
 
     def scratch(self, asset: str) -> Path:
         """An empty folder on the lake's file system, for what is too large to pass through memory."""
@@ -218,44 +242,34 @@ class Lake:
             finally:
                 shutil.rmtree(staging, ignore_errors=True)
 
-    def _publish(
-        self,
-        asset: str,
-        partition: str | None,
-        staging: Path,
-        provenance: Provenance,
-        rows: int | None,
-        columns: dict[str, str],
-        content: str | None,
-        run_id: str,
-    ) -> Manifest:
-        folder = self._folder(asset, partition)
-        before = self.manifest(asset, partition)
+    def _publish(self, asset: str, draft: _Draft, run_id: str) -> Manifest:
+        folder = self._folder(asset, draft.partition)
+        before = self.manifest(asset, draft.partition)
         files: dict[str, FileEntry] = {}
-        for path in sorted(entry for entry in staging.rglob("*") if entry.is_file()):
+        for path in sorted(entry for entry in draft.staging.rglob("*") if entry.is_file()):
             _sync(path)
-            name = path.relative_to(staging).as_posix()
+            name = path.relative_to(draft.staging).as_posix()
             files[name] = FileEntry(bytes=path.stat().st_size, hash=hash_file(path))
-        content = content or hash_text(f"{name}={entry.hash}" for name, entry in files.items())
+        content = draft.content or hash_text(f"{name}={entry.hash}" for name, entry in files.items())
         version = f"v-{hash_text(entry.hash for entry in files.values())[:12]}-{uuid.uuid4().hex[:6]}"
-        staging.rename(folder / version)
+        draft.staging.rename(folder / version)
         manifest = Manifest(
             asset=asset,
-            partition=partition,
+            partition=draft.partition,
             version=version,
-            rows=rows,
-            columns=columns,
+            rows=draft.rows,
+            columns=draft.columns,
             content_hash=content,
-            provenance=provenance,
+            provenance=draft.provenance,
             files=files,
             revision=before.revision + 1 if before else 1,
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
             run_id=run_id,
         )
-        draft = folder / f".{MANIFEST}"
-        draft.write_text(manifest.model_dump_json(indent=2))
-        _sync(draft)
-        draft.replace(folder / MANIFEST)
+        written = folder / f".{MANIFEST}"
+        written.write_text(manifest.model_dump_json(indent=2))
+        _sync(written)
+        written.replace(folder / MANIFEST)
         _sync(folder)
         for old in folder.glob("v-*"):
             if old.name != version:

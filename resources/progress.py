@@ -25,6 +25,9 @@ class Reporter(Protocol):
     def begin(self, stage: str) -> None:
         """A stage starts."""
 
+    def note(self, text: str) -> None:
+        """Something worth a line of its own inside the present stage."""
+
     def step(self, label: str, done: int, total: int) -> None:
         """Inside the present stage: `done` of `total` steps of what `label` names."""
 
@@ -49,6 +52,10 @@ class PlainReporter:
     def begin(self, stage: str) -> None:
         """A stage starts."""
         self._began = self._said = time.monotonic()
+
+    def note(self, text: str) -> None:
+        """A line."""
+        print(f"         {text}", flush=True)
 
     def step(self, label: str, done: int, total: int) -> None:
         """A line, unless the last one is younger than the interval."""
@@ -92,6 +99,10 @@ class LiveReporter:
         """A stage starts: its name stands beside the bar."""
         self._began = time.monotonic()
         self._progress.update(self._run, description=stage)
+
+    def note(self, text: str) -> None:
+        """A line above the bars."""
+        self._progress.console.print(f"  {text}", highlight=False)
 
     def step(self, label: str, done: int, total: int) -> None:
         """Moves the lower bar."""

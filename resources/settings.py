@@ -39,6 +39,8 @@ class SettingsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
                     remedy=f"Start the location with it: atft run --set {key}={value}, or"
                     f" ATFT_{key.upper().replace('.', '__')}={value} in the environment.",
                 )
-        settings = load_settings(structure().settings.preset, {**flatten(process_overrides()), **changes})
+        fixed = structure().settings
+        settings = load_settings(fixed.preset, {**flatten(process_overrides()), **changes})
+        settings = settings.model_copy(update={section: getattr(fixed, section) for section in STRUCTURE})
         require_endpoints(settings, structure().source.endpoints)
         return settings

@@ -20,7 +20,7 @@ import polars as pl
 from atft_pipeline.calendar import TradingCalendar
 from atft_pipeline.features.contract import CONTRACT, Contract
 from atft_pipeline.jquants.source import Source, open_source
-from atft_pipeline.needs import require_endpoints, require_sessions, warmup_sessions
+from atft_pipeline.needs import require_endpoints, require_sessions, warmup_sessions, without_unserved
 from atft_pipeline.settings import Settings, load_settings
 
 
@@ -31,6 +31,8 @@ class Structure:
     Attributes:
         settings: the settings of the process; run config may change model, loss and training values only.
         source: where raw data comes from.
+        switched_off: feature families that the settings name and the source's plan cannot serve; they are not in
+            `settings.features.families` any more.
         calendar: sessions from `data_start` to the last known one.
         contract: the feature contract for the families of the settings.
         data_start: first session that is read.
@@ -40,6 +42,7 @@ class Structure:
 
     settings: Settings
     source: Source
+    switched_off: tuple[str, ...]
     calendar: TradingCalendar
     contract: Contract
     data_start: date
@@ -54,7 +57,9 @@ class Structure:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of any figure must know about the source."""
-        return self.source.notes
+        if not self.switched_off:
+            return self.source.notes
+        return (*self.source.notes, f"Feature families switched off, not served: {', '.join(self.switched_off)}.")
 
     def days_of(self, months: Sequence[str]) -> tuple[date, date]:
         """First and last day of a run's range of months, inside [data_start, as_of]."""
@@ -118,6 +123,9 @@ def resolve(settings: Settings) -> Structure:
         EndpointMissing: a feature family, or the graph, needs an endpoint that the source does not offer.
     """
     source = open_source(settings)
+    asked = settings.features.families
+    if settings.source.kind == "jquants":
+        settings = without_unserved(settings, source.endpoints)
     require_endpoints(settings, source.endpoints)
     whole = TradingCalendar.from_frame(source.calendar())
     first, last = source.first_session(), source.last_session()
@@ -130,6 +138,7 @@ def resolve(settings: Settings) -> Structure:
     return Structure(
         settings=settings,
         source=source,
+        switched_off=tuple(name for name in asked if name not in settings.features.families),
         calendar=TradingCalendar(tuple(whole.between(sessions[0], whole.sessions[-1]))),
         contract=CONTRACT.select(settings.features.families),
         data_start=sessions[0],

@@ -1,6 +1,6 @@
 """The one path from a source to typed rows: located, typed, checked, overlaps taken out.
 
-Every source goes through it; a run takes `checked_rows`, which raises, and `atft doctor` takes `examine`, which tells.
+Every source goes through it. What is found is told, not raised: a run stops over problems, `atft doctor` lists them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import date
 import polars as pl
 
 from atft_pipeline.jquants.endpoints import ENDPOINTS, Endpoint
-from atft_pipeline.jquants.findings import Findings, Oddity, Places, Problem, raise_if_bad
+from atft_pipeline.jquants.findings import Findings, Oddity, Places, Problem
 from atft_pipeline.jquants.repeated_rows import repeated_rows
 from atft_pipeline.jquants.row_checks import row_oddities, row_problems
 from atft_pipeline.jquants.source import LocatedRows, LocatingSource, Source
@@ -35,10 +35,10 @@ class CheckedRows:
     findings: Findings
 
 
-def checked_rows(
+def examine(
     source: Source, name: str, start: date, end: date, *, sessions: Sequence[date] = (), latest: date | None = None
 ) -> CheckedRows:
-    """Typed rows of [start, end] without a problem; oddities are with them.
+    """Typed rows of [start, end] with every problem and every oddity; nothing that is found is raised.
 
     Args:
         source: where they come from.
@@ -50,17 +50,7 @@ def checked_rows(
 
     Raises:
         EndpointMissing: the source does not offer the endpoint.
-        BadData: with all problems of all files.
     """
-    found = examine(source, name, start, end, sessions=sessions, latest=latest)
-    raise_if_bad(f"{name}, {start} to {end}", found.findings.problems)
-    return found
-
-
-def examine(
-    source: Source, name: str, start: date, end: date, *, sessions: Sequence[date] = (), latest: date | None = None
-) -> CheckedRows:
-    """The same rows with every problem told instead of raised."""
     if isinstance(source, LocatingSource):
         rows = source.read(name, start, end)
     else:

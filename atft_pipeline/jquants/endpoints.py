@@ -23,6 +23,8 @@ Grain = Literal["whole", "range", "session", "day", "week"]
 """How the whole market is asked for. whole: one request without dates. range: one with from and to. session, day:
 one for each session, for each day. week: one for the last session of each week, and for each session once daily."""
 
+Regularity = Literal["session", "week", "month"]
+
 REASONS = (
     "Restricted",
     "DailyPublication",
@@ -59,6 +61,7 @@ class Endpoint:
         grain: how rows of the whole market are asked for.
         date_parameter: the request's parameter for one day; it filters `date_column`. Empty for whole and range.
         updated_at: times of day, Tokyo, from which the API has new rows.
+        regularity: the shortest period that never passes without a row in the whole market.
     """
 
     name: str
@@ -72,6 +75,7 @@ class Endpoint:
     grain: Grain
     date_parameter: str
     updated_at: tuple[time, ...]
+    regularity: Regularity
 
     @property
     def file_stem(self) -> str:
@@ -124,6 +128,7 @@ _TABLE = (
         grain="whole",
         date_parameter="",
         updated_at=(time(0),),
+        regularity="session",
     ),
     Endpoint(
         name="equities_master",
@@ -143,6 +148,7 @@ _TABLE = (
         grain="session",
         date_parameter="date",
         updated_at=(time(8), time(17, 30)),
+        regularity="session",
     ),
     Endpoint(
         name="daily_bars",
@@ -167,6 +173,7 @@ _TABLE = (
         grain="session",
         date_parameter="date",
         updated_at=(time(16, 30),),
+        regularity="session",
     ),
     Endpoint(
         name="topix",
@@ -180,6 +187,7 @@ _TABLE = (
         grain="range",
         date_parameter="",
         updated_at=(time(16, 30),),
+        regularity="session",
     ),
     Endpoint(
         name="investor_types",
@@ -197,6 +205,7 @@ _TABLE = (
         grain="range",
         date_parameter="",
         updated_at=(time(18),),
+        regularity="month",
     ),
     Endpoint(
         name="margin_interest",
@@ -216,6 +225,7 @@ _TABLE = (
         grain="week",
         date_parameter="date",
         updated_at=(time(16, 30),),
+        regularity="week",
     ),
     Endpoint(
         name="margin_alert",
@@ -237,6 +247,7 @@ _TABLE = (
         grain="session",
         date_parameter="date",
         updated_at=(time(16, 30),),
+        regularity="month",
     ),
     Endpoint(
         name="short_ratio",
@@ -250,6 +261,7 @@ _TABLE = (
         grain="session",
         date_parameter="date",
         updated_at=(time(16, 30),),
+        regularity="session",
     ),
     Endpoint(
         name="short_sale_report",
@@ -271,6 +283,7 @@ _TABLE = (
         grain="session",
         date_parameter="disc_date",
         updated_at=(time(17, 30),),
+        regularity="month",
     ),
     Endpoint(
         name="financial_summaries",
@@ -300,6 +313,7 @@ _TABLE = (
         grain="day",
         date_parameter="date",
         updated_at=(time(0, 30), time(18)),
+        regularity="month",
     ),
     Endpoint(
         name="earnings_dates",
@@ -313,6 +327,7 @@ _TABLE = (
         grain="day",
         date_parameter="date",
         updated_at=(time(10, 5),),
+        regularity="month",
     ),
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from typing import Protocol, runtime_checkable
@@ -79,6 +80,21 @@ class LocatingSource(Source, Protocol):
 
     def read(self, endpoint: str, start: date, end: date) -> LocatedRows:
         """The rows of `fetch` with their places; problems are told, not raised."""
+
+
+@runtime_checkable
+class AskingSource(Source, Protocol):
+    """A source whose rows are asked for first, because asking is slow and counted."""
+
+    def update(
+        self,
+        endpoint: str,
+        start: date,
+        end: date,
+        say: Callable[[str], None],
+        on_progress: Callable[[str, int, int], None],
+    ) -> None:
+        """Ask for everything in [start, end] that is not there or can have changed; `fetch` then gives it."""
 
 
 def open_source(settings: Settings) -> Source:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import orjson
 import polars as pl
 
 from atft_pipeline.errors import WireError
-from atft_pipeline.jquants.endpoints import DTYPES, Endpoint, WireType
+from atft_pipeline.jquants.endpoints import DTYPES, REASONS, Endpoint, WireType
 
 EMPTY = ("", "-", "*")
 """Tokens of the wire that mean "no value"."""
@@ -55,13 +56,13 @@ def to_typed(rows: pl.DataFrame, endpoint: Endpoint) -> TypedRows:
         )
     known = [column for column in endpoint.columns if column in rows.columns]
     unknown = tuple(column for column in rows.columns if column not in endpoint.columns)
-    typed = [_READERS[endpoint.columns[column]](rows[column], endpoint) for column in known]
-    failed = {
-        column: count
-        for column, values in zip(known, typed, strict=True)
-        if (count := values.null_count() - _emptied(rows[column]).null_count())
-    }
-    return TypedRows(pl.DataFrame([*typed, *rows.select(unknown).get_columns()]), failed, unknown)
+    given = _emptied(rows.select(known))
+    typed = _finite(
+        pl.DataFrame([_READERS[endpoint.columns[values.name]](values, endpoint) for values in given.iter_columns()])
+    )
+    empty, null = (frame.null_count().row(0) if known else () for frame in (given, typed))
+    failed = {column: n - m for column, m, n in zip(known, empty, null, strict=True) if n > m}
+    return TypedRows(pl.concat([typed, rows.select(unknown)], how="horizontal"), failed, unknown)
 
 
 def can_hold(dtype: pl.DataType, kind: WireType) -> bool:
@@ -75,30 +76,54 @@ def can_hold(dtype: pl.DataType, kind: WireType) -> bool:
     return dtype == {"date": pl.Date, "flag": pl.Boolean}.get(kind, pl.Categorical)
 
 
-def _emptied(values: pl.Series) -> pl.Series:
-    """Text without its empty tokens; anything else as it is."""
-    return values.set(values.is_in(EMPTY), None) if values.dtype == pl.String else values
+def refused(endpoint: Endpoint, column: str, holds: str) -> WireError:
+    """The error of a column with values that its wire type cannot take.
 
-
-def _refuse(values: pl.Series, endpoint: Endpoint, kind: WireType) -> WireError:
+    Args:
+        endpoint: what is read.
+        column: one of its columns.
+        holds: what is wrong with it, as "has type Int64".
+    """
+    kind = endpoint.columns[column]
     return WireError(
-        f"{endpoint.name} ({endpoint.path}): column {values.name} has type {values.dtype}; {kind} is expected.",
-        remedy=f"Store {values.name} as text or as {DTYPES[kind]} (codes as text: leading zeros count).",
+        f"{endpoint.name} ({endpoint.path}): column {column} {holds}; {kind} is expected.",
+        remedy=f"Store {column} as text or as {DTYPES[kind]} (codes as text: leading zeros count).",
     )
 
 
-def _text(values: pl.Series, endpoint: Endpoint, kind: WireType = "text") -> pl.Series:
-    if values.dtype == pl.Null:
-        return values.cast(pl.String)
-    if values.dtype == pl.Categorical:
-        values = values.cast(pl.String)
-    if values.dtype != pl.String:
-        raise _refuse(values, endpoint, kind)
-    return _emptied(values)
+def text_of(value: object) -> str | None:
+    """A JSON value as text: a string as it is, null as None, anything else as JSON writes it."""
+    return value if value is None or isinstance(value, str) else orjson.dumps(value).decode()
+
+
+def _emptied(rows: pl.DataFrame) -> pl.DataFrame:
+    """Text without its empty tokens; anything else as it is."""
+    text = pl.col(pl.String, pl.Categorical)
+    return rows.with_columns(pl.when(~text.cast(pl.String).is_in(EMPTY)).then(text))
+
+
+def _finite(rows: pl.DataFrame) -> pl.DataFrame:
+    """Numbers without infinities and NaN, which no market has; anything else as it is."""
+    number = pl.col(pl.Float64)
+    return rows.with_columns(pl.when(number.is_finite()).then(number))
+
+
+def _by_distinct(text: pl.Series, read: Callable[[pl.Series], pl.Series]) -> pl.Series:
+    """What `read` makes of a text that repeats itself, as dates do: it reads each distinct value once."""
+    distinct = text.drop_nulls().unique()
+    values = pl.DataFrame({"text": distinct, "value": read(distinct)})
+    joined = text.to_frame("text").join(values, on="text", how="left", maintain_order="left")
+    return joined["value"].alias(text.name)
+
+
+def _text(values: pl.Series, endpoint: Endpoint) -> pl.Series:
+    if values.dtype not in (pl.String, pl.Categorical, pl.Null):
+        raise refused(endpoint, values.name, f"has type {values.dtype}")
+    return values.cast(pl.String)
 
 
 def _code(values: pl.Series, endpoint: Endpoint) -> pl.Series:
-    text = _text(values, endpoint, "code")
+    text = _text(values, endpoint)
     short = text.filter(text.str.contains(SHORT_CODE))
     if len(short):
         raise WireError(
@@ -110,38 +135,62 @@ def _code(values: pl.Series, endpoint: Endpoint) -> pl.Series:
 
 
 def _sector(values: pl.Series, endpoint: Endpoint) -> pl.Series:
-    return _text(values, endpoint, "sector").str.zfill(4)
+    return _text(values, endpoint).str.zfill(4)
 
 
 def _number(values: pl.Series, endpoint: Endpoint) -> pl.Series:
     if values.dtype != pl.String and values.dtype != pl.Null and not values.dtype.is_numeric():
-        raise _refuse(values, endpoint, "number")
-    number = _emptied(values).cast(pl.Float64, strict=False)
-    return number.set(~number.is_finite(), None)
+        raise refused(endpoint, values.name, f"has type {values.dtype}")
+    return values.cast(pl.Float64, strict=False)
 
 
 def _date(values: pl.Series, endpoint: Endpoint) -> pl.Series:
     if values.dtype in (pl.Date, pl.Null):
         return values.cast(pl.Date)
-    digits = _text(values, endpoint, "date").str.replace(r"^(\d{4})-(\d{2})-(\d{2})$", "$1$2$3")
+    return _by_distinct(_text(values, endpoint), _day)
+
+
+def _day(text: pl.Series) -> pl.Series:
+    digits = text.str.replace(r"^(\d{4})-(\d{2})-(\d{2})$", "$1$2$3")
     return digits.set(~digits.str.contains(r"^\d{8}$"), None).str.to_date("%Y%m%d", strict=False)
 
 
 def _flag(values: pl.Series, endpoint: Endpoint) -> pl.Series:
     if values.dtype in (pl.Boolean, pl.Null):
         return values.cast(pl.Boolean)
-    return _text(values, endpoint, "flag").replace_strict(
-        {"true": True, "false": False}, default=None, return_dtype=pl.Boolean
-    )
+    return _text(values, endpoint).replace_strict({"true": True, "false": False}, default=None, return_dtype=pl.Boolean)
 
 
 def _reason(values: pl.Series, endpoint: Endpoint) -> pl.Series:
-    dtype = DTYPES["reason"]
-    if values.dtype == pl.String:
-        return _emptied(values).str.json_decode(dtype)
-    if values.dtype != pl.Null and not isinstance(values.dtype, pl.Struct):
-        raise _refuse(values, endpoint, "reason")
-    return values.cast(dtype)
+    if values.dtype == pl.Null:
+        return values.cast(DTYPES["reason"])
+    if isinstance(values.dtype, pl.Struct):
+        return _with_reasons(values)
+    return _by_distinct(_text(values, endpoint), _objects)
+
+
+def _objects(text: pl.Series) -> pl.Series:
+    """Objects of `REASONS` from JSON; what is not an object is null."""
+    return pl.Series(text.name, [_object(value) for value in text], dtype=DTYPES["reason"])
+
+
+def _object(text: str) -> dict[str, str | None] | None:
+    try:
+        found = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+    return {reason: text_of(found.get(reason)) for reason in REASONS} if isinstance(found, dict) else None
+
+
+def _with_reasons(objects: pl.Series) -> pl.Series:
+    """Typed objects with the fields of `REASONS`: one that is missing is null, and others are left out."""
+    whole, there = pl.col(objects.name), objects.struct.fields
+    fields = (
+        whole.struct.field(reason).cast(pl.String) if reason in there else pl.lit(None, pl.String).alias(reason)
+        for reason in REASONS
+    )
+    typed = pl.when(whole.is_not_null()).then(pl.struct(*fields)).alias(objects.name)
+    return objects.to_frame().select(typed).to_series()
 
 
 _READERS: Mapping[WireType, Callable[[pl.Series, Endpoint], pl.Series]] = {

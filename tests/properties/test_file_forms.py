@@ -11,12 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from atft_pipeline.jquants.checked_rows import checked_rows
 from atft_pipeline.jquants.endpoints import ENDPOINTS
 from atft_pipeline.jquants.files import FilesSource
 from atft_pipeline.jquants.simulator import SimulatedSource
 from atft_pipeline.jquants.wire import to_typed
-from tests.unit.jquants.folders import write
+from tests.unit.jquants.folders import checked_rows, write
 from tests.unit.jquants.markets import SMALL
 
 WHOLE = (date(2021, 11, 1), date(2022, 6, 30))

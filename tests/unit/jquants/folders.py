@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
 import polars as pl
 
+from atft_pipeline.jquants.checked_rows import CheckedRows, examine
 from atft_pipeline.jquants.endpoints import ENDPOINTS
+from atft_pipeline.jquants.findings import raise_if_bad
 from atft_pipeline.jquants.simulator import SimulatedSource
+from atft_pipeline.jquants.source import Source
 from atft_pipeline.sections import SimulatorSettings
 
 from .markets import SMALL
@@ -51,3 +54,12 @@ def write_market(
         elif name not in without:
             write(folder, name, rows, form=form)
     return folder
+
+
+def checked_rows(
+    source: Source, name: str, start: date, end: date, *, sessions: Sequence[date] = (), latest: date | None = None
+) -> CheckedRows:
+    """What a run takes: rows of [start, end], or the error that tells of all problems."""
+    found = examine(source, name, start, end, sessions=sessions, latest=latest)
+    raise_if_bad(f"{name}, {start} to {end}", found.findings.problems)
+    return found

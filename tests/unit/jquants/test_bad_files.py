@@ -10,10 +10,9 @@ import polars as pl
 import pytest
 
 from atft_pipeline.errors import BadData
-from atft_pipeline.jquants.checked_rows import checked_rows
 from atft_pipeline.jquants.files import FilesSource
 
-from .folders import write, write_bars, write_market
+from .folders import checked_rows, write, write_bars, write_market
 
 BARS = "equities_bars_daily_2022.parquet"
 TEXT_BARS = "equities_bars_daily_202203.csv"

@@ -14,7 +14,6 @@ from polars.testing import assert_frame_equal
 
 from atft_pipeline.errors import BadData, EndpointMissing, SourceError
 from atft_pipeline.jquants import csv_bytes, file_rows
-from atft_pipeline.jquants.checked_rows import checked_rows
 from atft_pipeline.jquants.data_files import DataFile
 from atft_pipeline.jquants.endpoints import ENDPOINTS
 from atft_pipeline.jquants.files import BLANKED_WHEN_STRETCHED, FilesSource
@@ -23,7 +22,7 @@ from atft_pipeline.jquants.simulator import SimulatedSource
 from atft_pipeline.jquants.wire import to_typed
 from atft_pipeline.sections import SimulatorSettings
 
-from .folders import write, write_bars, write_market
+from .folders import checked_rows, write, write_bars, write_market
 from .markets import SMALL
 
 START, END = date(2022, 1, 1), date(2022, 6, 30)

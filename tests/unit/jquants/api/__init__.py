@@ -1,0 +1,1 @@
+"""The API's client: time and network are the tests' own."""
