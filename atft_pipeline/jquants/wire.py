@@ -59,7 +59,7 @@ def to_typed(rows: pl.DataFrame, endpoint: Endpoint) -> TypedRows:
     failed = {
         column: count
         for column, values in zip(known, typed, strict=True)
-        if (count := values.null_count() - _emptied(rows[column]).null_count())
+        if (count := values.null_count() - _count_empty(rows[column]))
     }
     return TypedRows(pl.DataFrame([*typed, *rows.select(unknown).get_columns()]), failed, unknown)
 
@@ -73,6 +73,12 @@ def can_hold(dtype: pl.DataType, kind: WireType) -> bool:
     if kind == "reason":
         return isinstance(dtype, pl.Struct)
     return dtype == {"date": pl.Date, "flag": pl.Boolean}.get(kind, pl.Categorical)
+
+
+def _count_empty(values: pl.Series) -> int:
+    """Nulls and empty tokens."""
+    tokens = int(values.is_in(EMPTY).sum()) if values.dtype == pl.String else 0
+    return values.null_count() + tokens
 
 
 def _emptied(values: pl.Series) -> pl.Series:
