@@ -39,9 +39,9 @@ def graphs(
     start, end = structure().days_of(context.partition_keys)
     start = max(start, structure().start.replace(day=1))  # before, the window is not full and nothing is trained
     calendar = TradingCalendar.from_frame(trading_calendar.collect())
-    members = universe.collect()
+    members = universe.filter("in_universe").collect()
     edges = graphs_for_sessions(
-        daily_bars.collect(),
+        daily_bars,
         None if index.is_empty() else index,  # only a model without its graph may do without the index
         members,
         calendar.between(start, end),

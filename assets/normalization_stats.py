@@ -14,7 +14,7 @@ from resources.structure import structure
 @stage(group="normalization", kinds={"polars"}, code=("normalization", "features/contract.py"))
 def normalization_stats(context: dg.AssetExecutionContext, lake: LakeResource, features: pl.LazyFrame) -> pl.DataFrame:
     """One row per date and column: count, nulls, mean, M2, extremes, histogram; exact to merge for any dates."""
-    stats = date_moments(features.collect(), structure().contract)
+    stats = date_moments(features, structure().contract)
     context.add_output_metadata({"files": len(lake.open().partitions("features"))})
     return stats
 

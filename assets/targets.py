@@ -37,7 +37,7 @@ def targets(
     horizons = settings.load().targets.horizons
     start, end = structure().days_of(context.partition_keys)
     calendar = TradingCalendar.from_frame(trading_calendar.collect())
-    return compute_targets(daily_bars, calendar, universe.collect(), horizons, start, end)
+    return compute_targets(daily_bars, calendar, universe.filter("in_universe").collect(), horizons, start, end)
 
 
 @dg.asset_check(asset=targets, blocking=True)

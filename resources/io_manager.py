@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import dagster as dg
@@ -80,6 +80,9 @@ class LakeIOManager(dg.ConfigurableIOManager):
             metadata["first_rows"] = display.table(shown[:PREVIEW_ROWS, :PREVIEW_COLUMNS])
         context.add_output_metadata({**metadata, "mlflow_run": dg.MetadataValue.url(url)})
         reporter().end(name, _summary(manifests))
+        captured = context.step_context.output_capture
+        if captured is not None:
+            captured.clear()  # `execute_in_process` would hold every table of the run until its end
 
     def load_input(self, context: dg.InputContext) -> Any:
         """Read verified files; a missing month between existing ones is an error.
@@ -105,7 +108,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
         by_month = {key: {name: table for name, table in tables.items() if name.startswith(key)} for key in keys}
         return {key: added for key, added in by_month.items() if added or key == keys[-1]}
 
-    def _parts(self, context: dg.OutputContext, obj: Any) -> list[tuple[str | None, Any]]:
+    def _parts(self, context: dg.OutputContext, obj: Any) -> Iterable[tuple[str | None, Any]]:
         if not context.has_asset_partitions:
             return [(None, obj)]
         keys = list(context.asset_partition_keys)
@@ -117,7 +120,8 @@ class LakeIOManager(dg.ConfigurableIOManager):
                 f"{asset_name(context.asset_key)}: {outside} rows have a {column} outside {first} to {last}.",
                 remedy="The asset must return rows of the run's months only.",
             )
-        return [(key, obj.filter(pl.col(column).is_between(*month_bounds(key)))) for key in keys]
+        # a generator: beside the whole table, memory holds one month of it
+        return ((key, obj.filter(pl.col(column).is_between(*month_bounds(key)))) for key in keys)
 
 
 def _metadata(lake: Lake, manifests: list[Manifest]) -> dict[str, Any]:

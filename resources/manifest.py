@@ -128,7 +128,7 @@ def _hash_series(digest: hashlib.blake2b, column: pl.Series) -> None:
     elif column.dtype == pl.String:
         filled = column.fill_null("")
         digest.update(filled.str.len_bytes().to_numpy().tobytes())
-        digest.update("".join(filled.to_list()).encode())
+        digest.update(filled.str.join().item().encode())
     else:
         physical = column.to_physical()
         zero = False if physical.dtype == pl.Boolean else 0

@@ -38,9 +38,10 @@ def dense(frame: pl.DataFrame, column: str, days: Sequence[date], codes: Sequenc
         .join(place, on="Code", how="inner")
     )
     cell = found["row"].to_numpy() * len(codes) + found["place"].to_numpy()
-    if len(np.unique(cell)) != len(cell):
+    repeated = len(cell) - np.count_nonzero(np.bincount(cell))
+    if repeated:
         raise EvaluationError(
-            f"{column}: {len(cell) - len(np.unique(cell))} rows repeat a (Date, Code).",
+            f"{column}: {repeated} rows repeat a (Date, Code).",
             remedy="Give one model, horizon and fold per day, one row per stock.",
         )
     values = np.full(len(days) * len(codes), np.nan)

@@ -110,9 +110,14 @@ def daily_metrics(
         for entry in ENTRIES:
             returns = outcomes.returns[horizon, entry]
             name = {"model": model, "horizon": horizon, "entry": entry}
+            scores = {"included": score, "excluded": np.where(outcomes.flags[horizon], np.nan, score)}
+            of_day = _day_figures(score, returns, outcomes, np.ones(len(score), dtype=np.bool_))
             for flagged in FLAGGED:
-                kept = score if flagged == "included" else np.where(outcomes.flags[horizon], np.nan, score)
-                figures = _figures(kept, returns, outcomes, horizon, settings.evaluation)
+                if flagged == "excluded":
+                    of_day = _judged_again(of_day, scores[flagged], returns, outcomes, horizon)
+                figures = of_day | _book_figures(
+                    scores[flagged], returns, of_day["names"], horizon, settings.evaluation
+                )
                 daily.append(_frame({**name, "flagged": flagged, "fold": folds, "Date": outcomes.days, **figures}))
             deciles.append(_decile_frame(name, folds, decile_returns(score, returns)))
         if on_progress:
@@ -133,29 +138,44 @@ def _fold_of_each_day(rows: pl.DataFrame, days: Sequence[date]) -> list[str | No
     return [fold.get(day) for day in days]
 
 
-def _figures(
-    score: Array, returns: Array, outcomes: Outcomes, horizon: int, settings: EvaluationSettings
-) -> dict[str, Array]:
-    """Columns [D] of the daily table; NaN where the day has too few stocks with score and return."""
+def _day_figures(score: Array, returns: Array, outcomes: Outcomes, days: NDArray[np.bool_]) -> dict[str, Array]:
+    """Figures of the chosen days, each from that day's rows alone; NaN where too few have score and return."""
+    score, returns, member, volatility = score[days], returns[days], outcomes.member[days], outcomes.volatility[days]
     names = (np.isfinite(score) & np.isfinite(returns)).sum(axis=1)
-    enough = names >= MIN_NAMES
-    book = tranche_returns(long_short_weights(score, settings.long_short_share), returns, horizon, settings.cost_bps)
     figures = {
         "ic": information_coefficient(score, returns),
         "rank_ic": rank_ic(score, returns),
-        "residual_rank_ic": residual_rank_ic(score, returns, outcomes.volatility),
+        "residual_rank_ic": residual_rank_ic(score, returns, volatility),
         "scale": scale(score, returns),
-        "gross": book.gross,
-        "net": book.net,
-        "turnover": book.turnover,
     }
-    members = np.maximum(outcomes.member.sum(axis=1), 1)
     counts = {
         "names": names,
-        "coverage": (np.isfinite(score) & outcomes.member).sum(axis=1) / members,
+        "coverage": (np.isfinite(score) & member).sum(axis=1) / np.maximum(member.sum(axis=1), 1),
         "constant": is_constant(score),
     }
-    return counts | {name: np.where(enough, values, np.nan) for name, values in figures.items()}
+    return counts | {name: np.where(names >= MIN_NAMES, values, np.nan) for name, values in figures.items()}
+
+
+def _judged_again(
+    figures: dict[str, Array], score: Array, returns: Array, outcomes: Outcomes, horizon: int
+) -> dict[str, Array]:
+    """Figures without flagged rows: few days have one, and only those days are different."""
+    days = np.asarray(outcomes.flags[horizon].any(axis=1))
+    if not days.any():
+        return figures
+    again = {name: values.copy() for name, values in figures.items()}
+    for name, values in _day_figures(score, returns, outcomes, days).items():
+        again[name][days] = values
+    return again
+
+
+def _book_figures(
+    score: Array, returns: Array, names: Array, horizon: int, settings: EvaluationSettings
+) -> dict[str, Array]:
+    """Figures of the tranche book, whose days hang together; NaN on a day with too few names."""
+    book = tranche_returns(long_short_weights(score, settings.long_short_share), returns, horizon, settings.cost_bps)
+    series = {"gross": book.gross, "net": book.net, "turnover": book.turnover}
+    return {name: np.where(names >= MIN_NAMES, values, np.nan) for name, values in series.items()}
 
 
 def _frame(columns: dict[str, object]) -> pl.DataFrame:

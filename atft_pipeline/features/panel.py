@@ -159,15 +159,18 @@ def grid(bars: pl.LazyFrame, sessions: Sequence[date], codes: Sequence[str]) -> 
         .collect()
     )
     position = positions(rows, sessions, codes)
+    shape = (len(sessions), len(codes))
     arrays: dict[str, Array] = {}
     for name in ("O", "H", "L", "C", "Vo", "Va", "AdjFactor", "UL", "LL"):
-        array = np.full((len(sessions), len(codes)), np.nan)
-        if name in wanted:
-            array[position] = rows[name].to_numpy()
+        absent = 1.0 if name == "AdjFactor" else np.nan
+        if name not in wanted:
+            arrays[name] = np.broadcast_to(absent, shape)  # one number in memory, not one per cell
+            continue
+        array = np.full(shape, absent)
+        array[position] = rows[name].to_numpy()
+        if name in ("O", "H", "L", "C", "AdjFactor"):
+            array[~(array > 0)] = absent
         arrays[name] = array
-    for name in ("O", "H", "L", "C"):
-        arrays[name][~(arrays[name] > 0)] = np.nan
-    arrays["AdjFactor"][~(arrays["AdjFactor"] > 0)] = 1.0
     return Prices(
         open=arrays["O"],
         high=arrays["H"],

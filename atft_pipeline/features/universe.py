@@ -13,13 +13,14 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from datetime import date
+from itertools import groupby
 
 import numpy as np
 import polars as pl
 
 from atft_pipeline.calendar import TradingCalendar
 from atft_pipeline.errors import ContractError
-from atft_pipeline.features.panel import grid
+from atft_pipeline.features.panel import grid, positions
 from atft_pipeline.features.windows import Array, lag, window_age, window_mean, window_median
 from atft_pipeline.sections import UniverseSettings
 
@@ -28,6 +29,16 @@ WINDOW = 60
 
 LONGEST_MONTH = 23
 """Sessions of a month at most: the size ranking's window may end that long before the day."""
+
+SCHEMA: dict[str, type[pl.DataType]] = {
+    "Date": pl.Date,
+    "Code": pl.String,
+    "in_universe": pl.Boolean,
+    "reason": pl.String,
+    "S33": pl.String,
+    "S17": pl.String,
+}
+"""Columns of the universe."""
 
 COMMON_STOCK = "011"
 NO_INDUSTRY = ("-", "", "9999")
@@ -74,15 +85,25 @@ def build_universe(
         ContractError: no master snapshot is valid for the first session.
     """
     calendar = TradingCalendar.from_frame(tables["trading_calendar"].select("Date", "HolDiv").collect())
-    days = calendar.between(start, end)
-    listed = _listed(tables["equities_master"], days, stretched_master=stretched_master)
-    if not days or listed.is_empty():
-        return _answer(listed.with_columns(reason=pl.lit(None, dtype=pl.String)))
+    # A day needs its warm-up and nothing else: year by year, memory holds one year's grids, not the period's.
+    years = [tuple(days) for _, days in groupby(calendar.between(start, end), key=lambda day: day.year)]
+    parts = [_of_days(tables, settings, calendar, days, stretched_master=stretched_master) for days in years]
+    return pl.concat([pl.DataFrame(schema=SCHEMA), *parts])
+
+
+def _of_days(
+    tables: Mapping[str, pl.LazyFrame],
+    settings: UniverseSettings,
+    calendar: TradingCalendar,
+    days: Sequence[date],
+    *,
+    stretched_master: bool,
+) -> pl.DataFrame:
+    """Universe of consecutive sessions, at least one."""
     first = calendar.position(days[0])
     sessions = (*calendar.sessions[max(first - universe_warmup(settings), 0) : first], *days)
-    codes = listed["Code"].unique().sort().to_list()
-    rows = listed.join(_figures(tables["daily_bars"], sessions, len(days), codes, settings), on=["Date", "Code"])
-    rows = rows.sort("Date", "Code")
+    rows = _listed(tables["equities_master"], days, stretched_master=stretched_master)
+    rows = rows.with_columns(_figures(tables["daily_bars"], sessions, rows, settings))
     if stretched_master:
         rows = rows.filter(pl.col("age").is_not_null())  # the snapshot does not say since when a stock is listed
     markets = pl.col("Mkt").is_null() | pl.col("Mkt").is_in(settings.markets)
@@ -99,13 +120,7 @@ def build_universe(
     if settings.n_largest is not None:
         tests["not_among_largest"] = rank <= settings.n_largest  # no rank without a known value
     reason = pl.coalesce(*(pl.when(~holds.fill_null(value=False)).then(pl.lit(name)) for name, holds in tests.items()))
-    return _answer(rows.with_columns(reason=reason))
-
-
-def _answer(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.select("Date", "Code", pl.col("reason").is_null().alias("in_universe"), "reason", "S33", "S17").sort(
-        "Date", "Code"
-    )
+    return rows.with_columns(reason=reason, in_universe=reason.is_null()).select(*SCHEMA)
 
 
 def _is_common_stock() -> pl.Expr:
@@ -116,13 +131,12 @@ def _is_common_stock() -> pl.Expr:
 
 
 def _listed(master: pl.LazyFrame, days: Sequence[date], *, stretched_master: bool) -> pl.DataFrame:
-    """Master rows valid for each day: the day's snapshot, or the last before it."""
+    """Master rows valid for each day, sorted by (Date, Code): the day's snapshot, or the last before it."""
     there = master.collect_schema().names()
     columns = [
         pl.col(c) if c in there else pl.lit(None, dtype=pl.String).alias(c) for c in ("S33", "S17", "ProdCat", "Mkt")
     ]
-    rows = master.select("Date", "Code", *columns).collect().unique(["Date", "Code"], keep="last", maintain_order=True)
-    snapshots = rows.select(snapshot="Date").unique().sort("snapshot")
+    snapshots = master.select(snapshot="Date").unique().sort("snapshot").collect()
     wanted = pl.DataFrame({"Date": list(days)}, schema={"Date": pl.Date})
     if stretched_master:
         wanted = wanted.join(snapshots.tail(1), how="cross")
@@ -133,14 +147,23 @@ def _listed(master: pl.LazyFrame, days: Sequence[date], *, stretched_master: boo
             f"equities_master has no snapshot valid for {wanted.filter(pl.col('snapshot').is_null())['Date'][0]}.",
             remedy="Fetch the master for the whole period, or declare the one snapshot there is as stretched.",
         )
-    return wanted.join(rows.rename({"Date": "snapshot"}), on="snapshot").drop("snapshot")
+    used = wanted["snapshot"]
+    rows = (
+        master.filter(pl.col("Date").is_between(used.min(), used.max()), pl.col("Date").is_in(used.unique().implode()))
+        .select("Code", *columns, snapshot="Date")
+        .collect()
+        .unique(["snapshot", "Code"], keep="last", maintain_order=True)
+        .sort("Code")
+    )
+    return wanted.join(rows, on="snapshot", maintain_order="left_right").drop("snapshot")
 
 
 def _figures(
-    bars: pl.LazyFrame, sessions: Sequence[date], days: int, codes: Sequence[str], settings: UniverseSettings
-) -> pl.DataFrame:
-    """What is known on the evening before each of the last `days` sessions, for every code: Date, Code, figures."""
-    prices = grid(bars, sessions, codes)
+    bars: pl.LazyFrame, sessions: Sequence[date], rows: pl.DataFrame, settings: UniverseSettings
+) -> list[pl.Series]:
+    """What is known on the evening before the day of each of `rows` (Date, Code): a column per figure."""
+    codes = rows["Code"].unique().sort().to_list()
+    prices = grid(bars.select("Date", "Code", "C", "Va", "AdjFactor"), sessions, codes)
     age = window_age(prices.close, _depth(settings))
     value = np.where(np.isfinite(age) & np.isnan(prices.value), 0.0, prices.value)
     months = [(day.year, day.month) for day in sessions]
@@ -152,12 +175,5 @@ def _figures(
         "median_value": lag(window_median(value, WINDOW), 1),
         "month_value": mean_value[before_month],
     }
-    return pl.DataFrame(
-        {
-            "Date": pl.Series(sessions[len(sessions) - days :], dtype=pl.Date).gather(
-                np.repeat(np.arange(days), len(codes))
-            ),
-            "Code": list(codes) * days,
-            **{name: array[len(sessions) - days :].ravel() for name, array in known.items()},
-        }
-    ).with_columns(pl.col(*known).fill_nan(None))
+    position = positions(rows, sessions, codes)
+    return [pl.Series(name, array[position]).fill_nan(None) for name, array in known.items()]

@@ -40,7 +40,7 @@ def refresh_sessions(sessions: Sequence[date], calendar: TradingCalendar, refres
 
 
 def graphs_for_sessions(
-    bars: pl.DataFrame,
+    bars: pl.LazyFrame | pl.DataFrame,
     topix: pl.DataFrame | None,
     universe: pl.DataFrame,
     sessions: Sequence[date],
@@ -74,16 +74,18 @@ def graphs_for_sessions(
         return pl.DataFrame(schema=SCHEMA)
     first = max(0, calendar.position(chosen[0]) - settings.window)
     span = calendar.sessions[first : calendar.position(chosen[-1]) + 1]
-    codes = tuple(universe.filter("in_universe", pl.col("Date").is_in(chosen))["Code"].unique().sort().to_list())
-    prices = grid(bars.lazy(), span, codes)
+    members = universe.filter("in_universe", pl.col("Date").is_in(chosen)).sort("Date", "Code")
+    codes = tuple(members["Code"].unique().sort().to_list())
+    of_day = members.partition_by("Date", as_dict=True)
+    prices = grid(bars.lazy().select("Date", "Code", "C", "AdjFactor", "Va"), span, codes)
     market = None
     if topix is not None:
         index = topix.lazy().select("Date", "C", Code=pl.lit("TOPIX"))
         market = grid(index, span, ("TOPIX",)).session_return[:, 0]
     tables = [pl.DataFrame(schema=SCHEMA)]
     for done, day in enumerate(chosen, start=1):
-        listed = universe.filter((pl.col("Date") == day) & pl.col("in_universe")).sort("Code")
-        if listed.is_empty():
+        listed = of_day.get((day,))
+        if listed is None:
             continue
         end = span.index(day) + 1
         rows = slice(max(0, end - settings.window), end)

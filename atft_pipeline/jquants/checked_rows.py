@@ -6,7 +6,7 @@ Every source goes through it. What is found is told, not raised: a run stops ove
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import polars as pl
@@ -78,7 +78,7 @@ def check_located(
     kept = typed.frame if keep.all() else typed.frame.filter(keep)
     oddities = (*row_oddities(kept, endpoint, sessions), *_reading_oddities(typed))
     findings = Findings(problems, oddities) + repeated
-    return CheckedRows(TypedRows(kept, typed.failed_casts, typed.unknown_columns), findings)
+    return CheckedRows(replace(typed, frame=rows.stretched(kept)), findings)
 
 
 def _without_short_codes(

@@ -11,6 +11,7 @@ tell of the future (ScaleCat, Mkt, Mrgn and their names) is blanked here, so tha
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -138,10 +139,13 @@ class FilesSource:
         rows = self.read(endpoint, start, end)
         raise_if_bad(endpoint, rows.problems)
         assert rows.frame is not None  # only problems leave nothing
-        return rows.frame
+        return rows.stretched(rows.frame)
 
     def read(self, endpoint: str, start: date, end: date) -> LocatedRows:
-        """The rows of `fetch` with their files and row numbers; problems of files are told, not raised."""
+        """The rows of `fetch` with their files and row numbers; problems of files are told, not raised.
+
+        A snapshot is given once, with the sessions that it stands for: checking it once is checking it for all of them.
+        """
         require_offered(self, endpoint)
         if not self.files(endpoint):
             days = self.calendar().filter(pl.col("Date").is_between(start, end))
@@ -237,9 +241,9 @@ class FilesSource:
         )
         first, last = max(start, self.first_session()), min(end, self.last_session())
         sessions = TradingCalendar.from_frame(self.calendar()).between(first, last)
-        days = pl.DataFrame({"Date": sessions}, schema={"Date": pl.Date()})
-        stretched = days.join(rows, how="cross").select(*columns, FILE, ROW)
-        return _located(stretched, snapshot.places.labels, snapshot.problems)
+        at_first = pl.DataFrame({"Date": sessions[:1]}, schema={"Date": pl.Date}).join(rows, how="cross")
+        located = _located(at_first.select(*columns, FILE, ROW), snapshot.places.labels, snapshot.problems)
+        return replace(located, stands_for=sessions)
 
 
 def _outside(file: DataFile, name: str, strays: pl.DataFrame) -> list[Problem]:

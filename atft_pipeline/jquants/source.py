@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Protocol, runtime_checkable
@@ -67,11 +67,20 @@ class LocatedRows:
         frame: wire or typed rows; None if no file could be read.
         places: file and row of each.
         problems: of files and of rows that were left out.
+        stands_for: sessions for each of which every row stands; None where a row stands for its own date.
     """
 
     frame: pl.DataFrame | None
     places: Places
     problems: tuple[Problem, ...]
+    stands_for: Sequence[date] | None = None
+
+    def stretched(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The frame, or what was made of it, once for each session that it stands for, session by session."""
+        if self.stands_for is None:
+            return rows
+        sessions = pl.DataFrame({"Date": self.stands_for}, schema={"Date": pl.Date})
+        return sessions.join(rows.drop("Date"), how="cross").select(rows.columns)
 
 
 @runtime_checkable

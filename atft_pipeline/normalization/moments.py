@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date
+from itertools import groupby
 
 import numpy as np
 import polars as pl
@@ -33,8 +34,8 @@ def bin_edges(valid_range: tuple[float, float], n_bins: int = N_BINS) -> NDArray
     return edges
 
 
-def date_moments(features: pl.DataFrame, contract: Contract) -> pl.DataFrame:
-    """Statistics of each day and column.
+def date_moments(features: pl.LazyFrame | pl.DataFrame, contract: Contract) -> pl.DataFrame:
+    """Statistics of each day and column; read month by month, so that memory never holds the whole history.
 
     Missing data: nulls are counted and take no part; mean, min and max of a day without a value are null.
 
@@ -46,6 +47,16 @@ def date_moments(features: pl.DataFrame, contract: Contract) -> pl.DataFrame:
         column, Date, count, null_count (UInt32), mean, m2, min, max (Float64), histogram (List[UInt32], `bin_edges`);
         one row per (column, Date), columns in the contract's order.
     """
+    rows = features.lazy()
+    days = rows.select(pl.col("Date").unique().sort()).collect()["Date"].to_list()
+    months = [tuple(part) for _, part in groupby(days, key=lambda day: (day.year, day.month))]
+    within = [pl.col("Date").is_between(month[0], month[-1]) for month in months] or [pl.lit(value=True)]
+    parts = [_moments(rows.filter(part).collect(), contract) for part in within]
+    return pl.concat(parts).sort(pl.col("column").cast(pl.Enum(contract.names)), "Date")
+
+
+def _moments(features: pl.DataFrame, contract: Contract) -> pl.DataFrame:
+    """The rows of `date_moments` of a table that is read."""
     frame = features.sort("Date", "Code")
     names, days = contract.names, frame["Date"].unique(maintain_order=True)
     values = matrix(frame, names)
@@ -130,8 +141,9 @@ def _histograms(values: NDArray[np.float64], dates: pl.Series, contract: Contrac
     n_days = int(day_of_row[-1]) + 1 if len(day_of_row) else 0
     out = np.zeros((len(contract.columns), n_days, N_BINS), dtype=np.uint32)
     for i, column in enumerate(contract.columns):
-        known = np.isfinite(values[:, i])
+        own = np.ascontiguousarray(values[:, i])
+        known = np.isfinite(own)
         inner = bin_edges(column.valid_range)[1:-1]
-        cell = day_of_row[known] * N_BINS + np.searchsorted(inner, values[known, i], side="right")
+        cell = day_of_row[known] * N_BINS + np.searchsorted(inner, own[known], side="right")
         out[i] = np.bincount(cell, minlength=n_days * N_BINS).reshape(n_days, N_BINS)
     return out.reshape(-1, N_BINS)

@@ -149,6 +149,8 @@ def test_a_row_fetched_again_unchanged_keeps_its_first_time(outcome: Outcome, la
     )
     assert result.success
     assert lake.scan("topix").collect().equals(first)
+    with pytest.raises(dg.DagsterInvariantViolationError, match="No outputs found"):
+        result.output_for_node("topix")  # a run holds no table that it has committed
 
 
 def test_odd_rows_are_told_on_the_page_of_the_raw_asset(outcome: Outcome) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,6 +22,7 @@ def mean_block(horizon: int) -> int:
     return max(2 * horizon, MIN_BLOCK)
 
 
+@lru_cache(maxsize=8)  # series of one length and horizon, of all models and entries, ask for the same rows
 def stationary_bootstrap(length: int, block: float, samples: int, seed: int) -> NDArray[np.int64]:
     """Row numbers of resampled series (Politis and Romano 1994): blocks of geometric length on a circle.
 
@@ -44,7 +46,9 @@ def stationary_bootstrap(length: int, block: float, samples: int, seed: int) -> 
     fresh[:, 0] = True
     time = np.arange(length)
     since = np.maximum.accumulate(np.where(fresh, time, 0), axis=1)
-    return (np.take_along_axis(starts, since, axis=1) + time - since) % length
+    rows = (np.take_along_axis(starts, since, axis=1) + time - since) % length
+    rows.flags.writeable = False
+    return rows
 
 
 def bootstrap_bounds(

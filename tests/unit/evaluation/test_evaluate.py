@@ -86,6 +86,19 @@ def test_deciles_of_a_perfect_forecast_ascend(result: Evaluation) -> None:
     assert rows["return"].is_sorted()
 
 
+def test_without_flagged_rows_is_as_if_they_had_no_score() -> None:
+    """Only days with a flagged row are judged again; the figures are those of a forecast that lacks these rows."""
+    flagged = np.zeros((N_DAYS, N_CODES), dtype=bool)
+    flagged[[7, 7, 30], [3, 9, 0]] = True
+    whole, lacking = (
+        evaluate(predictions_table({"noise": scores}), targets_table(RETURNS, flagged), VOLATILITY, settings()).daily
+        for scores in (NOISE, np.where(flagged, np.nan, NOISE))
+    )
+    excluded, included = whole.filter(flagged="excluded"), lacking.filter(flagged="included")
+    assert excluded.drop("flagged").equals(included.drop("flagged"))
+    assert not excluded.drop("flagged").equals(whole.filter(flagged="included").drop("flagged"))
+
+
 def test_flagged_rows_can_be_taken_out() -> None:
     """Rows that left at a stale price carry absurd returns; without them the forecast is perfect."""
     flagged = np.zeros((N_DAYS, N_CODES), dtype=bool)

@@ -175,18 +175,22 @@ def test_daily_master_lists_by_the_day() -> None:
 
 
 def test_month_by_month_equals_the_whole() -> None:
-    """Each part with its warm-up gives the rows of the whole, whatever the order of the rows."""
+    """Each part with its warm-up gives the rows of the whole, whatever the order of the rows; a year ends in it."""
     holes = bars("10020", value=2000).with_columns(pl.when(pl.int_range(N) % 4 > 0).then(pl.col("C", "Va")))
     frames = pl.concat([bars("10010", first=20), holes, bars("10030", last=130)])
     codes: dict[str, dict[str, str | None]] = {"10010": {}, "10020": {}, "10030": {}}
     settings = UniverseSettings(n_largest=2, min_price=50, min_trading_value=1000, min_listed_sessions=5)
+    days = [day + timedelta(days=250) for day in DAYS]
     tables = {
-        "daily_bars": frames.sample(fraction=1.0, shuffle=True, seed=3).lazy(),
-        "equities_master": master(codes, DAYS).lazy(),
-        "trading_calendar": pl.LazyFrame({"Date": DAYS, "HolDiv": ["1"] * N}),
+        "daily_bars": frames.sample(fraction=1.0, shuffle=True, seed=3)
+        .with_columns(pl.col("Date") + timedelta(250))
+        .lazy(),
+        "equities_master": master(codes, days).lazy(),
+        "trading_calendar": pl.LazyFrame({"Date": days, "HolDiv": ["1"] * N}),
     }
-    whole = build_universe(tables, settings, DAYS[0], DAYS[-1], stretched_master=False)
-    parts = [build_universe(tables, settings, DAYS[i], DAYS[i + 19], stretched_master=False) for i in range(0, N, 20)]
+    whole = build_universe(tables, settings, days[0], days[-1], stretched_master=False)
+    parts = [build_universe(tables, settings, days[i], days[i + 19], stretched_master=False) for i in range(0, N, 20)]
+    assert days[0].year < days[-1].year
     assert pl.concat(parts).equals(whole)
     assert whole["reason"].n_unique() > 3
     assert universe_warmup(settings) == 65 + 60 + 23

@@ -88,6 +88,14 @@ def test_rows_of_the_statistics() -> None:
     assert (stats["count"] + stats["null_count"]).sum() == frame.height * len(FEW.columns)
 
 
+def test_months_are_read_apart_and_stand_side_by_side() -> None:
+    """Days of two months give the rows of either month, each column's days in order."""
+    later = table(seed=1).with_columns(pl.col("Date").dt.offset_by("1mo"))
+    both = date_moments(pl.concat([later, table()]), FEW)
+    of_column = [date_moments(part, FEW).filter(column=name) for name in FEW.names for part in (table(), later)]
+    assert both.equals(pl.concat(of_column))
+
+
 def test_unknown_dates_are_refused() -> None:
     """A training date without statistics would silently count for nothing."""
     stats = date_moments(table(), FEW)
