@@ -59,8 +59,8 @@ def key_check(endpoint: Endpoint) -> dg.AssetChecksDefinition:
     @dg.asset_check(asset=endpoint.name, blocking=True, name="no_natural_key_is_repeated")
     def no_natural_key_is_repeated(lake: LakeResource) -> dg.AssetCheckResult:
         """Each natural key stands once in the saved files."""
-        keys = lake.open().scan(endpoint.name).select(endpoint.key)
-        repeated = int(keys.collect().is_duplicated().sum())
+        counts = lake.open().scan(endpoint.name).group_by(endpoint.key).len().filter(pl.col("len") > 1)
+        repeated = int(counts.select(pl.col("len").sum()).collect(engine="streaming").item())
         return dg.AssetCheckResult(passed=repeated == 0, metadata={"repeated_rows": repeated})
 
     return no_natural_key_is_repeated

@@ -46,7 +46,7 @@ def robust_z(values: Array, *, clip: float = CLIP, min_stocks: int = MIN_STOCKS)
     mad = _median(np.abs(x - median), n)
     scale = MAD_TO_DEVIATION * mad
     for column in np.flatnonzero(mad < 1e-12 * np.maximum(1.0, np.abs(median))):
-        known = x[np.isfinite(x[:, column]), column]
+        known = np.sort(x[np.isfinite(x[:, column]), column])  # the order of stocks must not change the last bit
         low, high = np.quantile(known, [WINSOR_SHARE, 1.0 - WINSOR_SHARE])
         clipped = np.clip(known, low, high)
         scale[column] = clipped.std() if high > low else 0.0  # equal values may have a rounding deviation

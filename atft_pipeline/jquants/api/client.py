@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from random import Random
 from types import TracebackType
@@ -157,6 +157,11 @@ class JQuantsClient:
         partial = to.with_name(f"{to.name}.part")
         self._session.fetch(file, partial)
         partial.replace(to)
+
+    @property
+    def skew(self) -> timedelta | None:
+        """How far the server's clock was ahead of this one's at the last answer; None if it has not said."""
+        return self._session.skew
 
     def close(self) -> None:
         """Give back the connections."""

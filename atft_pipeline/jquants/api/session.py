@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from random import Random
 from typing import Generic, TypeVar
@@ -45,7 +46,11 @@ class Answer(Generic[T]):
 
 
 class Session:
-    """Connections, pace and patience of one account; for the arguments see `JQuantsClient`."""
+    """Connections, pace and patience of one account; for the arguments see `JQuantsClient`.
+
+    Attributes:
+        skew: how far the server's clock was ahead of this one's at the last answer; None if it has not said.
+    """
 
     def __init__(
         self,
@@ -68,6 +73,7 @@ class Session:
         account = re.sub(r"[^A-Za-z0-9.]+", "-", f"{key.fingerprint}-{url.netloc.decode()}")
         self._base_url, self._key, self._clock = base_url.rstrip("/"), key, clock
         self._on_wait, self._random = on_wait, random
+        self.skew: timedelta | None = None
         self._plan_slots = Throttle(throttle_folder, f"{account}-plan", plan.per_minute, clock)
         self._fins_slots = Throttle(throttle_folder, f"{account}-fins", FINS_PER_MINUTE, clock)
         hide_addresses()
@@ -133,6 +139,7 @@ class Session:
         response = self._send(path, params, asked)
         if isinstance(response, Trouble):
             return response
+        self.skew = _skew(response.headers.get("date"), self._clock.now())
         if response.status_code != 200 and response.status_code not in NO_DATA:
             return trouble_of(response.status_code, server_message(response.content, self._key), asked)
         body = response.content if response.status_code == 200 else b'{"data": []}'
@@ -153,6 +160,14 @@ class Session:
             what = self._key.removed_from(f"{type(error).__name__}: {error}")
         remedy = "Check the network and source.api.base_url; what was received before stays."
         return Trouble(f"{asked}: no answer ({what})", ServerError(f"{asked}: no answer ({what}).", remedy=remedy))
+
+
+def _skew(said: str | None, now: datetime) -> timedelta | None:
+    """The server's time of answering less ours; it says whole seconds."""
+    try:
+        return parsedate_to_datetime(said) - now if said else None
+    except ValueError:  # a date that nobody can read tells nothing
+        return None
 
 
 def describe(path: str, params: Mapping[str, str]) -> str:

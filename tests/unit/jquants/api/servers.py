@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -17,6 +18,9 @@ from .clocks import VirtualClock
 
 BASE = "https://api.jquants.com/v2"
 SECRET = "kE9-s3cr3t-0f-7he-4cc0unt"
+BARS = "/equities/bars/daily"
+DAY = {"date": "2024-01-04"}
+WINDOW = "Your subscription covers the following dates: "
 
 Reply = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
 
@@ -82,6 +86,29 @@ def data(*rows: dict[str, object], following: str | None = None) -> httpx.Respon
 
 def refused(status: int, message: str) -> httpx.Response:
     return httpx.Response(status, json={"message": message})
+
+
+PASSING: dict[str, Reply] = {
+    **{str(status): refused(status, "Oops") for status in (500, 502, 503, 504)},
+    "read timeout": httpx.ReadTimeout("slow"),
+    "connect timeout": httpx.ConnectTimeout("slow"),
+    "refused": httpx.ConnectError("[Errno 111] Connection refused"),
+    "reset": httpx.ReadError("reset"),
+    "cut": httpx.Response(200, stream=Pieces(b'{"da', httpx.RemoteProtocolError("peer closed connection"))),
+}
+CORRUPT: dict[str, Reply] = {
+    "no gzip": httpx.Response(200, headers={"content-encoding": "gzip"}, stream=Pieces(b'{"data": []}')),
+    "half a gzip": httpx.Response(
+        200, headers={"content-encoding": "gzip"}, stream=Pieces(gzip.compress(b'{"data": []}')[:-12])
+    ),
+    "half a JSON": httpx.Response(200, content=b'{"data": [{"Code": "72'),
+    "no JSON": httpx.Response(200, content=b"<html>maintenance</html>"),
+    "no body": httpx.Response(200),
+    "no data": httpx.Response(200, json={"message": "ok"}),
+    "data is no list": httpx.Response(200, json={"data": {"Code": "72030"}}),
+    "no object": httpx.Response(200, json=[1]),
+    "odd page key": httpx.Response(200, json={"data": [], "pagination_key": 7}),
+}
 
 
 def everything_shown(error: BaseException) -> str:

@@ -19,9 +19,8 @@ from atft_pipeline.errors import (
 from atft_pipeline.jquants.api.answers import server_message, trouble_of
 from atft_pipeline.jquants.api.credentials import ApiKey
 
-from .servers import SECRET
+from .servers import SECRET, WINDOW
 
-WINDOW = "Your subscription covers the following dates: "
 ASKED = "/equities/bars/daily?date=2024-01-04"
 
 

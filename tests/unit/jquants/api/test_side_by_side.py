@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Generator
 
 import pytest
 
@@ -48,6 +49,7 @@ def test_a_caller_that_leaves_is_not_held_up() -> None:
     release = threading.Event()
     steps = side_by_side([lambda: None, release.wait], workers=1)  # type: ignore[list-item]
     next(steps)
+    assert isinstance(steps, Generator)
     steps.close()
     waiting = [thread for thread in threading.enumerate() if thread.name == "jquants"]
     assert all(thread.daemon for thread in waiting)

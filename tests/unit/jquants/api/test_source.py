@@ -172,7 +172,7 @@ def test_a_plan_does_not_offer_what_it_lacks(tmp_path: Path) -> None:
         assert "short_ratio" not in opened.source.endpoints
         assert any("Plan light: without" in note and "short_ratio" in note for note in opened.source.notes)
         with pytest.raises(EndpointMissing, match="short_ratio"):
-            opened.source.update("short_ratio", *OCTOBER, print, print)  # type: ignore[arg-type]
+            opened.source.update("short_ratio", *OCTOBER, print, print)
 
 
 def test_the_first_session_stays_when_the_window_moves_on(tmp_path: Path) -> None:
