@@ -21,7 +21,7 @@ $(STAMP): pyproject.toml constraints.txt
 .env: | $(STAMP)
 	@echo "DAGSTER_HOME=$(CURDIR)/.atft/demo/dagster" > $@
 
-.PHONY: help install run test test-fast check format ui status bench-stages bench-real snapshot clean screenshots
+.PHONY: help install run test test-fast check format ui status bench-stages bench-real bench-ingest snapshot clean screenshots
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -61,6 +61,9 @@ bench-real: install ## the same on files: make bench-real SOURCE=DIR, 300 codes 
 	@$(BIN)/python -m benchmarks.stages --preset tse --source $(SOURCE)
 	@$(BIN)/python -m benchmarks.stages --preset tse --source $(SOURCE) --set universe.n_largest=1000 \
 	  --set period.sessions=null --to normalization_stats --to arrow_cache --to graphs
+
+bench-ingest: install ## on one core: pages of JSON to typed rows; ten million bars of gzipped CSV to Parquet, by part
+	@POLARS_MAX_THREADS=1 taskset -c 0 $(BIN)/python -m benchmarks.ingest
 
 snapshot: install ## rewrite the snapshot of the asset graph after an intended change
 	@$(BIN)/pytest tests/test_definitions.py --update-snapshot

@@ -13,12 +13,14 @@ import inspect
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from functools import cache
 from importlib import resources
 from typing import Any, get_type_hints
 
 import dagster as dg
 
+from atft_pipeline.calendar import TOKYO
 from resources.currency import (
     APPEND_METADATA,
     DATE_METADATA,
@@ -40,7 +42,8 @@ def months() -> dg.MonthlyPartitionsDefinition:
     """The months of the structure. A live source goes on into the running month; a closed one ends with its data."""
     shape = structure()
     first = f"{shape.data_start:%Y-%m}"
-    if shape.settings.source.kind == "jquants" and shape.settings.period.end is None:
+    runs = shape.settings.period.end is None or f"{shape.as_of:%Y-%m}" == f"{datetime.now(TOKYO):%Y-%m}"
+    if shape.settings.source.kind == "jquants" and runs:
         return dg.MonthlyPartitionsDefinition(start_date=first, fmt="%Y-%m", end_offset=1)
     after = shift_month(f"{shape.as_of:%Y-%m}", 1)
     return dg.MonthlyPartitionsDefinition(start_date=first, end_date=after, fmt="%Y-%m")

@@ -108,6 +108,8 @@ def backfill(preset: str, source: Path | None, assignments: tuple[str, ...], ass
 def status(preset: str, source: Path | None, assignments: tuple[str, ...]) -> None:
     """Which artefacts are current, which are not, and why."""
     fix_structure(preset, source, assignments)
+    import dagster as dg
+
     from jobs.definitions import defs
     from jobs.plan import plan
     from jobs.summary import print_status
@@ -115,7 +117,8 @@ def status(preset: str, source: Path | None, assignments: tuple[str, ...]) -> No
     from resources.structure import structure
 
     shape = structure()
-    print_status(plan(defs, "research", LakeResource().open(), shape, shape.settings), shape)
+    todo = plan(defs, "research", dg.DagsterInstance.get(), LakeResource().open(), shape, shape.settings)
+    print_status(todo, shape)
 
 
 @main.command()

@@ -12,6 +12,7 @@ from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGra
 from assets.stage import months
 from atft_pipeline.errors import SettingsError
 from atft_pipeline.settings import Settings
+from jobs.failed_checks import unpassed_checks
 from resources.currency import Currency, asset_name
 from resources.lake import Lake
 from resources.structure import Structure
@@ -30,6 +31,7 @@ class Plan:
 def plan(
     defs: dg.Definitions,
     job: str,
+    instance: dg.DagsterInstance,
     lake: Lake,
     structure: Structure,
     settings: Settings,
@@ -39,9 +41,12 @@ def plan(
 ) -> Plan:
     """Walk the job's assets downstream and keep those whose artefact differs from what would be made now.
 
+    An artefact that a blocking check has not passed is made and checked again, whatever it is made from.
+
     Args:
         defs: the definitions that hold the job.
         job: name of the job.
+        instance: where the outcomes of checks are.
         lake: where the manifests are.
         structure: source and period.
         settings: settings of the run.
@@ -63,10 +68,16 @@ def plan(
             f"No month of {known[0]} to {known[-1]} lies in {within}.", remedy="Choose months of the period."
         )
     currency = Currency(whole_graph(), lake, structure, settings)
+    unpassed = unpassed_checks(instance, graph, keys)
     reasons: dict[AssetKey, str] = {}
     stale: dict[AssetKey, set[str]] = {}
     for key in keys:
         reason, which = _why(currency, key, wanted, reasons, stale)
+        if not reason and key in unpassed:
+            reason, which = (
+                f"check {unpassed[key]} did not pass",
+                set(wanted) if graph.get(key).is_partitioned else which,
+            )
         if reason:
             reasons[key], stale[key] = reason, which
     touched = sorted(set().union(*stale.values())) if stale else []

@@ -47,7 +47,7 @@ def run_job(
     instance = dg.DagsterInstance.get()
     for run_id in bury_killed_runs(instance):
         print(f"Run {run_id[:8]} was killed: marked as failed, its slots are free.", flush=True)
-    todo = plan(defs, job, LakeResource().open(), shape, shape.settings, to=to, within=within)
+    todo = plan(defs, job, instance, LakeResource().open(), shape, shape.settings, to=to, within=within)
     if not todo.reasons:
         return Outcome(todo, "", {}, (), ())
     reporter().expect(len(todo.reasons))

@@ -36,7 +36,8 @@ class TypedRows:
 def to_typed(rows: pl.DataFrame, endpoint: Endpoint) -> TypedRows:
     """Rows of one endpoint, typed; rows that are typed already pass through unchanged.
 
-    Missing data: "", "-" and "*" become null; a value that cannot be read becomes null and is counted.
+    Missing data: "", "-" and "*" become null; a value that cannot be read becomes null and is counted. Of a reason's
+    object an inner key that is missing is null, and one that is not in `REASONS` is left out.
     Codes stay strings: a column of codes that arrives as integers has lost its leading zeros and is refused.
 
     Args:
@@ -57,12 +58,11 @@ def to_typed(rows: pl.DataFrame, endpoint: Endpoint) -> TypedRows:
     known = [column for column in endpoint.columns if column in rows.columns]
     unknown = tuple(column for column in rows.columns if column not in endpoint.columns)
     given = _emptied(rows.select(known))
-    typed = _finite(
-        pl.DataFrame([_READERS[endpoint.columns[values.name]](values, endpoint) for values in given.iter_columns()])
-    )
-    empty, null = (frame.null_count().row(0) if known else () for frame in (given, typed))
-    failed = {column: n - m for column, m, n in zip(known, empty, null, strict=True) if n > m}
-    return TypedRows(pl.concat([typed, rows.select(unknown)], how="horizontal"), failed, unknown)
+    read = [_READERS[endpoint.columns[values.name]](values, endpoint) for values in given.iter_columns()]
+    typed = _finite(pl.DataFrame(read))
+    counts = zip(known, given.null_count().row(0), typed.null_count().row(0), strict=True)
+    failed = {column: null - empty for column, empty, null in counts if null > empty}
+    return TypedRows(typed.hstack(rows.select(unknown).get_columns()), failed, unknown)
 
 
 def can_hold(dtype: pl.DataType, kind: WireType) -> bool:

@@ -194,7 +194,7 @@ def test_a_collapsed_family_is_named(lake: Lake) -> None:
 
 def test_a_changed_setting_makes_only_what_depends_on_it_again(outcome: Outcome, lake: Lake) -> None:
     changed = load_settings("demo", {**process_overrides(), "evaluation.ridge_alpha": 5.0})
-    todo = plan(defs, "research", lake, structure(), changed)
+    todo = plan(defs, "research", dg.DagsterInstance.get(), lake, structure(), changed)
     names = {asset_name(key) for key in todo.reasons}
     assert names == {"baselines", "evaluation", "champion_model", "daily_signals"}
 

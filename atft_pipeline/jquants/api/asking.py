@@ -59,7 +59,7 @@ class Work:
         return 60.0 * minutes + sum(file.size for file, _ in self.files) / BYTES_PER_SECOND
 
     def told(self, plan: Plan) -> str:
-        """Such as `119 bulk files and 23 requests, about 6 minutes (standard: 120 requests a minute)`."""
+        """Such as `119 bulk files and 23 requests, about 6 min (standard: 120 requests a minute)`."""
         parts = [
             f"{count} {noun}{'s' * (count != 1)}"
             for count, noun in ((len(self.files), "bulk file"), (len(self.questions), "request"))
@@ -70,10 +70,10 @@ class Work:
 
 
 def duration(seconds: float) -> str:
-    """`40 seconds`, `6 minutes`, `2.5 hours`."""
+    """`40 s`, `6 min`, `2.5 h`."""
     if seconds < 90.0:
-        return f"{seconds:.0f} seconds"
-    return f"{seconds / 60.0:.0f} minutes" if seconds < 5400.0 else f"{seconds / 3600.0:.1f} hours"
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60.0:.0f} min" if seconds < 5400.0 else f"{seconds / 3600.0:.1f} h"
 
 
 class Asker:

@@ -7,6 +7,7 @@ else is asked only by `update`. Rows come from the stored answers, so typing the
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 from functools import cached_property
@@ -17,7 +18,7 @@ import polars as pl
 
 from atft_pipeline.calendar import TOKYO, TradingCalendar
 from atft_pipeline.errors import RateLimited, ServerError, WireError
-from atft_pipeline.jquants.api.asking import Asker, Progress, Work
+from atft_pipeline.jquants.api.asking import Asker, Progress, Work, duration
 from atft_pipeline.jquants.api.client import JQuantsClient
 from atft_pipeline.jquants.api.clock import Clock, SystemClock
 from atft_pipeline.jquants.api.credentials import find_key
@@ -35,9 +36,14 @@ from atft_pipeline.jquants.wire import to_typed
 from atft_pipeline.sections import ApiSettings
 from atft_pipeline.settings import Settings
 
+_log = logging.getLogger(__name__)
+
 CALENDAR = "trading_calendar"
 COVERED_FROM = "covered_from"
 """The first day that the plan covered when it was first asked. The window moves on; what was received stays."""
+
+WORTH_TELLING = 10.0
+"""Seconds of a wait from which on it is logged; shorter ones are the account's usual pace."""
 
 OLDEST_CALENDAR = timedelta(days=7)
 """How old a stored calendar may be where the API cannot be reached."""
@@ -225,9 +231,20 @@ def open_api(settings: Settings, environ: Mapping[str, str]) -> ApiSource:
     api, clock = settings.source.api, SystemClock()
     key = find_key(environ, api.key_file)
     client = JQuantsClient(
-        api.base_url, key, api.plan, throttle_folder(environ), clock=clock, timeout_seconds=api.timeout_seconds
+        api.base_url,
+        key,
+        api.plan,
+        throttle_folder(environ),
+        clock=clock,
+        timeout_seconds=api.timeout_seconds,
+        on_wait=_tell,
     )
     return ApiSource(client, Received(received_folder(settings)), api, clock)
+
+
+def _tell(reason: str, seconds: float) -> None:
+    if seconds >= WORTH_TELLING:
+        _log.warning("%s: waiting %s", reason, duration(seconds))
 
 
 def received_folder(settings: Settings) -> Path:

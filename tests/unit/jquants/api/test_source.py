@@ -249,7 +249,7 @@ def test_the_estimate_names_requests_files_and_time(night: Account) -> None:
     said: list[str] = []
     steps: list[tuple[str, int, int]] = []
     night.source.update("daily_bars", FIRST, LAST, said.append, lambda *step: steps.append(step))
-    assert said == ["daily_bars: 4 bulk files and 21 requests, about 13 seconds (standard: 120 requests a minute)"]
+    assert said == ["daily_bars: 4 bulk files and 21 requests, about 13 s (standard: 120 requests a minute)"]
     assert [step[1:] for step in steps] == [(n, 25) for n in range(1, 26)]
     assert steps[0][0].startswith("daily_bars, 1")
-    assert steps[-1][0] == "daily_bars, 0 seconds left"
+    assert steps[-1][0] == "daily_bars, 0 s left"
