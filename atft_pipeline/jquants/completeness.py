@@ -12,7 +12,7 @@ import polars as pl
 from atft_pipeline.calendar import SESSIONS_WITHOUT_TRADE
 from atft_pipeline.jquants.endpoints import Endpoint, Regularity
 
-MIN_SESSIONS = {"session": 1, "week": 3, "month": 15}
+MIN_SESSIONS = {"session": 1, "week": 3, "month": 15, "year": 200}
 """Sessions from which on a period counts: margin balances skip weeks of two, and an outer month may be cut."""
 
 MAX_MISSING_SHARE = 0.02
@@ -21,7 +21,7 @@ MAX_MISSING_SHARE = 0.02
 SHOWN = 5
 """Periods that a message names."""
 
-_PERIOD = {"session": "%Y-%m-%d", "week": "%G week %V", "month": "%Y-%m"}
+_PERIOD = {"session": "%Y-%m-%d", "week": "%G week %V", "month": "%Y-%m", "year": "%Y"}
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ Grain = Literal["whole", "range", "session", "day", "week"]
 """How the whole market is asked for. whole: one request without dates. range: one with from and to. session, day:
 one for each session, for each day. week: one for the last session of each week, and for each session once daily."""
 
-Regularity = Literal["session", "week", "month"]
+Regularity = Literal["session", "week", "month", "year"]
 
 REASONS = (
     "Restricted",
@@ -247,7 +247,7 @@ _TABLE = (
         grain="session",
         date_parameter="date",
         updated_at=(time(16, 30),),
-        regularity="month",
+        regularity="year",
     ),
     Endpoint(
         name="short_ratio",
