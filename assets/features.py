@@ -13,7 +13,18 @@ from resources import display
 from resources.io_manager import LakeResource
 from resources.structure import structure
 
-INPUTS = ("daily_bars", "topix", "universe")
+INPUTS = (
+    "daily_bars",
+    "topix",
+    "investor_types",
+    "margin_interest",
+    "margin_alert",
+    "short_ratio",
+    "short_sale_report",
+    "financial_summaries",
+    "earnings_dates",
+    "universe",
+)
 SHOWN = 40
 """Rows of the table of what is wrong."""
 
@@ -31,10 +42,28 @@ def features(
     trading_calendar: pl.LazyFrame,
     daily_bars: pl.LazyFrame,
     topix: pl.LazyFrame,
+    investor_types: pl.LazyFrame,
+    margin_interest: pl.LazyFrame,
+    margin_alert: pl.LazyFrame,
+    short_ratio: pl.LazyFrame,
+    short_sale_report: pl.LazyFrame,
+    financial_summaries: pl.LazyFrame,
+    earnings_dates: pl.LazyFrame,
     universe: pl.LazyFrame,
 ) -> pl.DataFrame:
     """One row per stock in the universe and session: the contract's columns, float32, raw, known at its close."""
-    tables = {"trading_calendar": trading_calendar, "daily_bars": daily_bars, "topix": topix}
+    tables = {
+        "trading_calendar": trading_calendar,
+        "daily_bars": daily_bars,
+        "topix": topix,
+        "investor_types": investor_types,
+        "margin_interest": margin_interest,
+        "margin_alert": margin_alert,
+        "short_ratio": short_ratio,
+        "short_sale_report": short_sale_report,
+        "financial_summaries": financial_summaries,
+        "earnings_dates": earnings_dates,
+    }
     contract = structure().contract
     context.add_output_metadata(
         {

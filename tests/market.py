@@ -56,6 +56,7 @@ def tiny_market(n_codes: int = 24, n_sessions: int = 330, *, seed: int = 7, halt
         reason=pl.lit(None, dtype=pl.String),
         S33=pl.col("Code").replace_strict({code: pair[0] for code, pair in sector.items()}),
         S17=pl.col("Code").replace_strict({code: pair[1] for code, pair in sector.items()}),
+        Mkt=pl.lit("0111"),
     )
     return TinyMarket(sessions, codes, frame, topix, calendar, universe)
 

@@ -13,8 +13,10 @@ from atft_pipeline.errors import ContractError
 from atft_pipeline.features.contract import CONTRACT, FEATURES
 from atft_pipeline.features.panel import build_panel
 
-TABLES = ("daily_bars", "topix", "trading_calendar")
-"""Raw tables that are read. The master's part, S33 and S17, comes with the universe, as of each day."""
+ALWAYS = ("daily_bars", "trading_calendar")
+"""Raw tables that are read whatever the families. The master's part comes with the universe, as of each day."""
+
+THROUGH_UNIVERSE = ("equities_master",)
 
 
 def compute_features(
@@ -30,9 +32,9 @@ def compute_features(
     sessions, so a period computed in parts equals the period computed at once. Nothing after t enters the row of t.
 
     Args:
-        tables: raw tables by name, rows in any order, with the warm-up before `start` where it exists:
-            `daily_bars`, `topix`, `trading_calendar`.
-        universe: Date, Code, in_universe, S33, S17; rows outside [start, end] are left out.
+        tables: raw tables by name, rows in any order, with the warm-up before `start` where it exists: `daily_bars`,
+            `trading_calendar`, and the endpoints of the families.
+        universe: Date, Code, in_universe, S33, S17, Mkt; rows outside [start, end] are left out.
         families: families of the contract.
         start: first day, session or not.
         end: last day, included.
@@ -44,19 +46,20 @@ def compute_features(
     Raises:
         ContractError: a table is missing, a family is unknown, or (Date, Code) is there twice.
     """
-    missing = [name for name in TABLES if name not in tables]
+    contract = CONTRACT.select(families)
+    needed = dict.fromkeys([*ALWAYS, *contract.endpoints])
+    missing = [name for name in needed if name not in tables and name not in THROUGH_UNIVERSE]
     if missing:
         raise ContractError(f"tables lacks {', '.join(missing)}.", remedy="Hand over every raw table it is made from.")
-    contract = CONTRACT.select(families)
     calendar = TradingCalendar.from_frame(tables["trading_calendar"].select("Date", "HolDiv").collect())
     members = (
         universe.filter(pl.col("in_universe"), pl.col("Date").is_between(start, end))
-        .select("Date", "Code", "S33", "S17")
+        .select("Date", "Code", "S33", "S17", "Mkt")
         .filter(pl.col("Date").is_in(list(calendar.between(start, end))))
         .sort("Date", "Code")
         .collect()
     )
-    panel = build_panel(tables, members, _with_warmup(calendar, start, end, contract.warmup))
+    panel = build_panel(tables, members, _with_warmup(calendar, start, end, contract.warmup), calendar)
     cells = np.flatnonzero(panel.member)  # one number per cell: eight times as fast to gather by as a pair
     computed: dict[str, pl.Series] = {}
     with np.errstate(divide="ignore", invalid="ignore"):  # 0/0 and log(0) of a dead window are NaN, that is: null

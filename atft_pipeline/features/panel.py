@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from atft_pipeline.calendar import TradingCalendar
 from atft_pipeline.errors import ContractError
 from atft_pipeline.features.windows import Array, lag
 
@@ -93,7 +94,11 @@ class Panel:
         prices: bars of the stocks [D, C].
         topix: the index as prices of one column [D, 1].
         member: in the universe [D, C]; False throughout the warm-up.
-        s33, s17: industry of the stock on the day [D, C]: a number per code of the classification, -1 unknown.
+        s33, s17, section: industry and market section of the stock on the day [D, C]: a number per code of the
+            classification, -1 unknown (sections: throughout, where the master is one stretched snapshot).
+        labels: by classification, its codes in the order of their numbers.
+        calendar: every known session, also those outside the panel.
+        tables: the raw tables, for what is not on a grid of bars.
     """
 
     sessions: tuple[date, ...]
@@ -103,15 +108,32 @@ class Panel:
     member: NDArray[np.bool_]
     s33: NDArray[np.int64]
     s17: NDArray[np.int64]
+    section: NDArray[np.int64]
+    labels: Mapping[str, tuple[str, ...]]
+    calendar: TradingCalendar
+    tables: Mapping[str, pl.LazyFrame]
+
+    @cached_property
+    def memo(self) -> dict[object, object]:
+        """What several columns share, by a key of their own: computed once for a panel."""
+        return {}
 
 
-def build_panel(tables: Mapping[str, pl.LazyFrame], members: pl.DataFrame, sessions: Sequence[date]) -> Panel:
+CLASSIFICATIONS = {"s33": "S33", "s17": "S17", "section": "Mkt"}
+"""Names of the panel's classifications, and the universe's columns that they come from."""
+
+
+def build_panel(
+    tables: Mapping[str, pl.LazyFrame], members: pl.DataFrame, sessions: Sequence[date], calendar: TradingCalendar
+) -> Panel:
     """Panel over `sessions` for the stocks of `members`.
 
     Args:
-        tables: `daily_bars` and `topix`, rows in any order; other dates and codes are left out.
-        members: rows of the universe that are in it: Date, Code, S33, S17.
+        tables: `daily_bars` and, where a family needs them, `topix` and others; rows in any order; other dates and
+            codes are left out.
+        members: rows of the universe that are in it: Date, Code, S33, S17, Mkt.
         sessions: ascending; the warm-up first.
+        calendar: every known session.
 
     Raises:
         ContractError: two rows for one (Date, Code).
@@ -121,22 +143,24 @@ def build_panel(tables: Mapping[str, pl.LazyFrame], members: pl.DataFrame, sessi
     shape = (len(sessions), len(codes))
     member = np.zeros(shape, dtype=np.bool_)
     member[position] = True
-    groups = []
-    for name in ("S33", "S17"):
-        known = {
-            label: number for number, label in enumerate(sorted(set(members[name].drop_nulls().to_list()) - {"-", ""}))
-        }
-        group = np.full(shape, -1, dtype=np.int64)
-        group[position] = [known.get(label, -1) for label in members[name].to_list()]
-        groups.append(group)
+    groups: dict[str, NDArray[np.int64]] = {}
+    labels: dict[str, tuple[str, ...]] = {}
+    for name, column in CLASSIFICATIONS.items():
+        labels[name] = tuple(sorted(set(members[column].drop_nulls().to_list()) - {"-", ""}))
+        known = {label: number for number, label in enumerate(labels[name])}
+        groups[name] = np.full(shape, -1, dtype=np.int64)
+        groups[name][position] = [known.get(label, -1) for label in members[column].to_list()]
+    nothing = pl.LazyFrame(schema={"Date": pl.Date})
     return Panel(
         sessions=tuple(sessions),
         codes=codes,
         prices=grid(tables["daily_bars"], sessions, codes),
-        topix=grid(tables["topix"].with_columns(Code=pl.lit("TOPIX")), sessions, ("TOPIX",)),
+        topix=grid(tables.get("topix", nothing).with_columns(Code=pl.lit("TOPIX")), sessions, ("TOPIX",)),
         member=member,
-        s33=groups[0],
-        s17=groups[1],
+        **groups,
+        labels=labels,
+        calendar=calendar,
+        tables=tables,
     )
 
 

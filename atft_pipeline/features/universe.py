@@ -37,6 +37,7 @@ SCHEMA: dict[str, type[pl.DataType]] = {
     "reason": pl.String,
     "S33": pl.String,
     "S17": pl.String,
+    "Mkt": pl.String,
 }
 """Columns of the universe."""
 
@@ -79,7 +80,7 @@ def build_universe(
         stretched_master: the master is one snapshot that stands for every day.
 
     Returns:
-        Date, Code, in_universe, reason (null if in it), S33, S17; one row per listed (Date, Code), sorted.
+        Date, Code, in_universe, reason (null if in it), S33, S17, Mkt; one row per listed (Date, Code), sorted.
 
     Raises:
         ContractError: no master snapshot is valid for the first session.
@@ -105,7 +106,8 @@ def _of_days(
     rows = _listed(tables["equities_master"], days, stretched_master=stretched_master)
     rows = rows.with_columns(_figures(tables["daily_bars"], sessions, rows, settings))
     if stretched_master:
-        rows = rows.filter(pl.col("age").is_not_null())  # the snapshot does not say since when a stock is listed
+        # the snapshot does not say since when a stock is listed, nor in which section it was before
+        rows = rows.filter(pl.col("age").is_not_null()).with_columns(Mkt=pl.lit(None, pl.String))
     markets = pl.col("Mkt").is_null() | pl.col("Mkt").is_in(settings.markets)
     static = _is_common_stock() & (pl.lit(value=True) if stretched_master else markets)
     rank = pl.when(static).then("month_value").rank("ordinal", descending=True).over("Date")  # rows are in code order

@@ -145,6 +145,7 @@ def make_world(n_sessions: int = 80, seed: int = 0) -> World:
         in_universe=keep,
         S33=pl.lit("3650"),
         S17=pl.lit("6"),
+        Mkt=pl.lit("0111"),
     )
     return World(
         sessions, features.filter(keep), targets.filter(keep), universe, _graphs(universe, sessions, generator)

@@ -58,7 +58,7 @@ def one_stock(closes: Sequence[float], **columns: Sequence[float | None]) -> dic
         "trading_calendar": pl.LazyFrame({"Date": days, "HolDiv": ["1"] * n}),
     }
     universe = pl.LazyFrame(
-        {"Date": days[-1:], "Code": ["13010"], "in_universe": [True], "S33": ["3650"], "S17": ["9"]}
+        {"Date": days[-1:], "Code": ["13010"], "in_universe": [True], "S33": ["3650"], "S17": ["9"], "Mkt": ["0111"]}
     )
     frame = compute_features(tables, universe, CONTRACT.families, days[-1], days[-1]).collect()
     return frame.row(0, named=True)

@@ -46,7 +46,7 @@ def universe(
         "trading_calendar": calendar,
     }
     frame = build_universe(tables, settings, DAYS[day], DAYS[day], stretched)
-    assert frame.columns == ["Date", "Code", "in_universe", "reason", "S33", "S17"]
+    assert frame.columns == ["Date", "Code", "in_universe", "reason", "S33", "S17", "Mkt"]
     assert (frame["reason"].is_null() == frame["in_universe"]).all()
     return dict(frame.select("Code", "reason").iter_rows())
 
