@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import dagster as dg
@@ -9,8 +10,11 @@ import polars as pl
 
 from assets.stage import stage, warm
 from atft_pipeline.features.compute import compute_features
+from atft_pipeline.features.contract import Contract
+from atft_pipeline.features.lineage import recorded_lineage
 from resources import display
 from resources.io_manager import LakeResource
+from resources.months import YearByYear
 from resources.structure import structure
 
 INPUTS = (
@@ -27,6 +31,9 @@ INPUTS = (
 )
 SHOWN = 40
 """Rows of the table of what is wrong."""
+
+COMPARED_MONTHS = 6
+"""Latest months that are compared with the last statistics."""
 
 
 @stage(
@@ -50,7 +57,7 @@ def features(
     financial_summaries: pl.LazyFrame,
     earnings_dates: pl.LazyFrame,
     universe: pl.LazyFrame,
-) -> pl.DataFrame:
+) -> YearByYear:
     """One row per stock in the universe and session: the contract's columns, float32, raw, known at its close."""
     tables = {
         "trading_calendar": trading_calendar,
@@ -71,32 +78,82 @@ def features(
             "families": list(contract.families),
             "families_switched_off": list(structure().switched_off),
             "contract": contract.hash,
+            "dagster/column_lineage": column_lineage(contract),
         }
     )
-    start, end = structure().days_of(context.partition_keys)
-    return compute_features(tables, universe, contract.families, start, end).collect()
+
+    def make(months: Sequence[str]) -> pl.DataFrame:
+        from atft_pipeline.features.schema import features_schema
+
+        start, end = structure().days_of(months)
+        frame = compute_features(tables, universe, contract.families, start, end).collect()
+        validated: pl.DataFrame = features_schema(contract).validate(frame)
+        return validated
+
+    return YearByYear(context.partition_keys, make)
+
+
+def column_lineage(contract: Contract) -> dg.TableColumnLineage:
+    """Each feature's input columns, as Dagster draws them."""
+    known = recorded_lineage()
+    return dg.TableColumnLineage(
+        {
+            name: [
+                dg.TableColumnDep(dg.AssetKey(table), column)
+                for table, columns in known[name].items()
+                for column in columns
+            ]
+            for name in contract.names
+        }
+    )
 
 
 @dg.asset_check(asset=features, blocking=True)
 def no_feature_family_collapsed(lake: LakeResource) -> dg.AssetCheckResult:
     """The saved files hold exactly the contract: columns, order, types, ranges, null shares, spread per day."""
-    from atft_pipeline.features.schema import frame_problems
+    from atft_pipeline.features.day_facts import day_facts, null_share
+    from atft_pipeline.features.plots import null_share_map
+    from atft_pipeline.features.schema import frame_problems, sound_columns
 
     contract = structure().contract
-    frame = lake.open().scan("features").collect()
-    problems = frame_problems(frame, contract, judge_from=structure().start)
+    saved = lake.open().scan("features")
+    sound = sound_columns(saved.collect_schema(), contract)
+    facts = day_facts(saved, sound)
+    problems = frame_problems(saved, contract, facts, judge_from=structure().start)
     worst = pl.DataFrame([asdict(problem) for problem in problems[:SHOWN]])
+    shares = null_share(facts, contract) if len(sound) == len(contract.columns) else None
     return dg.AssetCheckResult(
         passed=not problems,
         description="; ".join(f"{p.family}/{p.column}: {p.value} (limit {p.limit})" for p in problems[:5]) or None,
         metadata={
             "columns_of_the_contract": len(contract.columns),
-            "columns_in_the_files": frame.width - 2,
+            "columns_in_the_files": len(saved.collect_schema()) - 2,
             "problems": len(problems),
             **({"what": display.table(worst)} if problems else {}),
+            **({"null_share": display.picture(null_share_map(shares))} if shares is not None else {}),
         },
     )
 
 
+@dg.asset_check(asset=features)
+def values_stayed_as_they_were(lake: LakeResource) -> dg.AssetCheckResult:
+    """Where the last statistics know a day, the new files hold about the same: null share, mean, spread; it warns."""
+    from atft_pipeline.features.drift import drifted
+    from atft_pipeline.normalization.moments import date_moments
+
+    store = lake.open()
+    if store.manifest("normalization_stats") is None:
+        return dg.AssetCheckResult(passed=True, metadata={"compared_days": 0})
+    before = store.scan("normalization_stats").collect()
+    latest = store.partitions("features")[-COMPARED_MONTHS:]
+    moved = drifted(date_moments(store.scan("features", latest), structure().contract), before)
+    return dg.AssetCheckResult(
+        passed=moved.is_empty(),
+        severity=dg.AssetCheckSeverity.WARN,
+        description=None if moved.is_empty() else f"{moved['column'].n_unique()} columns, first {moved['column'][0]}",
+        metadata={"columns_and_months": moved.height, **({"what": display.table(moved[:SHOWN])} if len(moved) else {})},
+    )
+
+
 ASSETS = [features]
-CHECKS = [no_feature_family_collapsed]
+CHECKS = [no_feature_family_collapsed, values_stayed_as_they_were]

@@ -14,8 +14,8 @@ from resources import display
 from resources.currency import APPEND_METADATA, DATE_METADATA, Currency, asset_name
 from resources.lake import Lake
 from resources.manifest import Manifest, Provenance, hash_of_all
-from resources.market_data import FetchedMonths
 from resources.mlflow_tracking import MLflowTracking
+from resources.months import MonthByMonth
 from resources.progress import reporter
 from resources.settings import SettingsResource
 from resources.structure import month_bounds, structure
@@ -38,8 +38,8 @@ class LakeIOManager(dg.ConfigurableIOManager):
 
     A `pl.LazyFrame` or `pl.DataFrame` is a table over the partitions that the mapping names; any other type has
     `save` and `load`. A table of a partitioned asset is cut into months by its date column; rows outside the run's
-    range are refused. Fetched months are written as they come and become present together. A dictionary of tables is
-    appended by name to its month.
+    range are refused. Months that come one by one are written as they come and become present together. A dictionary
+    of tables is appended by name to its month.
     """
 
     lake: LakeResource
@@ -60,8 +60,8 @@ class LakeIOManager(dg.ConfigurableIOManager):
                 lake.append(name, month, tables, origin(month), run_id=context.run_id)
                 for month, tables in added.items()
             ]
-        elif isinstance(obj, FetchedMonths):
-            # The state of the source is that from before it is asked: what appears meanwhile was not seen.
+        elif isinstance(obj, MonthByMonth):
+            # The state of a source is that from before it is asked: what appears meanwhile was not seen.
             origins = {month: origin(month) for month in obj.months}
             parts = ((month, rows, origins[month]) for month, rows in obj)
             manifests = lake.commit_all(name, parts, run_id=context.run_id)
@@ -69,11 +69,11 @@ class LakeIOManager(dg.ConfigurableIOManager):
             made = ((partition, value, origin(partition)) for partition, value in self._parts(context, obj))
             manifests = lake.commit_all(name, made, run_id=context.run_id)
         metadata = _metadata(lake, manifests)
-        if isinstance(obj, FetchedMonths):
+        if isinstance(obj, MonthByMonth):
             metadata |= obj.metadata()
         folder = lake.file(name, manifests[-1].partition)
         url = self.tracking.log_materialization(context, name, obj, manifests, folder)
-        if isinstance(obj, pl.DataFrame | FetchedMonths):
+        if isinstance(obj, pl.DataFrame | MonthByMonth):
             shown = (
                 obj if isinstance(obj, pl.DataFrame) else lake.scan(name, [obj.months[-1]]).head(PREVIEW_ROWS).collect()
             )

@@ -5,7 +5,7 @@ pandera is imported inside the function: the code location loads without it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Literal
@@ -15,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from atft_pipeline.features.contract import Column, Contract
+from atft_pipeline.features.day_facts import HIGH, LOW, NULLS, OUTSIDE, day_facts
 
 if TYPE_CHECKING:
     import pandera.polars as pa
@@ -67,7 +68,9 @@ def features_schema(contract: Contract) -> pa.DataFrameSchema:
     return pa.DataFrameSchema(columns, strict=True, ordered=True, unique=["Date", "Code"], name="features")
 
 
-def frame_problems(frame: pl.DataFrame, contract: Contract, *, judge_from: date | None = None) -> list[Problem]:
+def frame_problems(
+    frame: pl.LazyFrame, contract: Contract, facts: pl.DataFrame | None = None, *, judge_from: date | None = None
+) -> list[Problem]:
     """Every promise of the contract that a feature table breaks; an empty list means that it keeps them all.
 
     On all rows: columns missing, extra or out of order; dtypes; (Date, Code) twice; values out of range or not
@@ -76,51 +79,68 @@ def frame_problems(frame: pl.DataFrame, contract: Contract, *, judge_from: date 
     (a market column: on which it does). A sparse column's active share is judged on 252 sessions or more.
 
     Args:
-        frame: Date, Code and feature columns, raw values. Read it back from the saved file.
+        frame: Date, Code and feature columns, raw values. Scan it from the saved files.
         contract: of the families that the table must hold.
+        facts: `day_facts` of the frame over `sound_columns`, where they are known; made here otherwise.
         judge_from: first date on which nulls, constancy and spread count; None for every date.
 
     Returns:
         Problems by rule, then in the contract's order.
     """
-    wanted = (*KEYS, *contract.names)
-    found = [_structure("missing", name, contract, "absent", "present") for name in wanted if name not in frame.columns]
-    found += [_structure("extra", name, contract, "present", "absent") for name in frame.columns if name not in wanted]
-    if not found and tuple(frame.columns) != wanted:
-        at = next(i for i, name in enumerate(wanted) if frame.columns[i] != name)
-        found.append(_structure("order", frame.columns[at], contract, f"position {at}", f"{wanted[at]} stands there"))
-    types = KEYS | {column.name: getattr(pl, column.dtype)() for column in contract.columns}
-    wrong = [name for name in wanted if name in frame.columns and frame.schema[name] != types[name]]
-    found += [_structure("dtype", name, contract, str(frame.schema[name]), str(types[name])) for name in wrong]
-    if any(key not in frame.columns or key in wrong for key in KEYS):
+    schema = frame.collect_schema()
+    found = _form(schema, contract)
+    types = _types(contract)
+    if any(schema.get(key) != types[key] for key in KEYS):
         return found
-    twice = frame.select("Date", "Code").is_duplicated().sum()
-    if twice:
+    columns = sound_columns(schema, contract)
+    facts = day_facts(frame, columns) if facts is None else facts
+    if twice := facts["repeated"].sum():
         found.append(Problem("duplicate", "Date, Code", "", f"{twice} rows", "0"))
-    judged = frame if judge_from is None else frame.filter(pl.col("Date") >= judge_from)
-    columns = [column for column in contract.columns if column.name in frame.columns and column.name not in wrong]
-    found += [*_out_of_range(frame, columns), *_nulls(judged, columns)]
+    judged = facts if judge_from is None else facts.filter(pl.col("Date") >= judge_from)
+    found += [*_out_of_range(facts, columns), *_nulls(judged, columns)]
     return found + list(_without_life(judged, columns))
+
+
+def sound_columns(schema: Mapping[str, pl.DataType], contract: Contract) -> list[Column]:
+    """Columns of the contract that a table holds with the right type."""
+    types = _types(contract)
+    return [column for column in contract.columns if schema.get(column.name) == types[column.name]]
+
+
+def _types(contract: Contract) -> dict[str, pl.DataType]:
+    return KEYS | {column.name: getattr(pl, column.dtype)() for column in contract.columns}
+
+
+def _form(schema: Mapping[str, pl.DataType], contract: Contract) -> list[Problem]:
+    """Columns missing, extra, out of order, or of another type."""
+    types, there = _types(contract), tuple(schema)
+    found = [_structure("missing", name, contract, "absent", "present") for name in types if name not in schema]
+    found += [_structure("extra", name, contract, "present", "absent") for name in there if name not in types]
+    if not found and there != tuple(types):
+        at, wanted = next((i, name) for i, name in enumerate(types) if there[i] != name)
+        found.append(_structure("order", there[at], contract, f"position {at}", f"{wanted} stands there"))
+    wrong = [name for name in types if name in schema and schema[name] != types[name]]
+    return found + [_structure("dtype", name, contract, str(schema[name]), str(types[name])) for name in wrong]
 
 
 def _structure(rule: Rule, name: str, contract: Contract, value: str, limit: str) -> Problem:
     return Problem(rule, name, contract[name].family if name in contract.names else "", value, limit)
 
 
-def _out_of_range(frame: pl.DataFrame, columns: list[Column]) -> Iterator[Problem]:
+def _out_of_range(facts: pl.DataFrame, columns: list[Column]) -> Iterator[Problem]:
     for column in columns:
         low, high = column.valid_range
-        values = frame[column.name].drop_nulls()
-        bad = values.filter(~(values.is_between(low, high) & values.is_not_nan()))
-        if len(bad):
-            worst = f"{len(bad)} rows, {bad.min()!s} to {bad.max()!s}"
-            yield Problem("range", column.name, column.family, worst, f"{low} to {high}")
+        if bad := int(facts[f"{column.name}{OUTSIDE}"].sum()):
+            days = facts.filter(pl.col(f"{column.name}{OUTSIDE}") > 0)
+            worst = f"{days[f'{column.name}{LOW}'].min()!s} to {days[f'{column.name}{HIGH}'].max()!s}"
+            yield Problem("range", column.name, column.family, f"{bad} rows; that day {worst}", f"{low} to {high}")
 
 
-def _nulls(frame: pl.DataFrame, columns: list[Column]) -> Iterator[Problem]:
-    if frame.is_empty():
+def _nulls(facts: pl.DataFrame, columns: list[Column]) -> Iterator[Problem]:
+    rows = int(facts["rows"].sum())
+    if not rows:
         return
-    share = {column.name: frame[column.name].null_count() / frame.height for column in columns}
+    share = {column.name: int(facts[f"{column.name}{NULLS}"].sum()) / rows for column in columns}
     families = dict.fromkeys(column.family for column in columns)
     dead = [f for f in families if all(share[column.name] == 1.0 for column in columns if column.family == f)]
     for family in dead:
@@ -132,15 +152,9 @@ def _nulls(frame: pl.DataFrame, columns: list[Column]) -> Iterator[Problem]:
             )
 
 
-def _without_life(frame: pl.DataFrame, columns: list[Column]) -> Iterator[Problem]:
-    names = [column.name for column in columns]
-    days = (
-        frame.group_by("Date")
-        .agg(pl.col(names).min().name.suffix(":min"), pl.col(names).max().name.suffix(":max"))
-        .sort("Date")
-    )
+def _without_life(facts: pl.DataFrame, columns: list[Column]) -> Iterator[Problem]:
     for column in columns:
-        known = days.select(low=f"{column.name}:min", high=f"{column.name}:max").drop_nulls()
+        known = facts.select(low=f"{column.name}{LOW}", high=f"{column.name}{HIGH}").drop_nulls()
         low, high = known["low"].to_numpy(), known["high"].to_numpy()
         if not len(low):
             continue

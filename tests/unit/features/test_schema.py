@@ -35,7 +35,7 @@ def good() -> pl.DataFrame:
 
 def judge(frame: pl.DataFrame, judge_from: date | None = None) -> list[Problem]:
     """Problems under the whole contract."""
-    return frame_problems(frame, CONTRACT, judge_from=judge_from)
+    return frame_problems(frame.lazy(), CONTRACT, judge_from=judge_from)
 
 
 def test_a_good_table_has_no_problem(good: pl.DataFrame) -> None:
@@ -162,11 +162,11 @@ def test_a_sparse_column_has_its_own_limit(good: pl.DataFrame) -> None:
     contract = Contract(1, (sparse,))
     table = good.select("Date", "Code", "limit_up_hit")
     rare, rarer = (first_days(share, constant(0), "limit_up_hit")(table) for share in (0.85, 0.95))
-    assert frame_problems(rare, contract) == []
-    assert {(p.rule, p.limit) for p in frame_problems(rarer, contract)} == {("spread", "0.1")}
+    assert frame_problems(rare.lazy(), contract) == []
+    assert {(p.rule, p.limit) for p in frame_problems(rarer.lazy(), contract)} == {("spread", "0.1")}
     dead = table.with_columns(limit_up_hit=constant(0))
-    assert {p.rule for p in frame_problems(dead, contract)} == {"spread", "constant"}
-    assert frame_problems(dead.head(20 * N_STOCKS), contract) == []
+    assert {p.rule for p in frame_problems(dead.lazy(), contract)} == {"spread", "constant"}
+    assert frame_problems(dead.head(20 * N_STOCKS).lazy(), contract) == []
 
 
 def test_warm_up_is_not_judged(good: pl.DataFrame) -> None:
@@ -181,8 +181,8 @@ def test_warm_up_is_not_judged(good: pl.DataFrame) -> None:
 def test_a_contract_of_fewer_families_is_exact(good: pl.DataFrame) -> None:
     """Fewer families are no excuse for other columns."""
     some: Contract = CONTRACT.select(["market", "sector"])
-    assert frame_problems(good.select("Date", "Code", *some.names), some) == []
-    assert {p.rule for p in frame_problems(good, some)} == {"extra"}
+    assert frame_problems(good.select("Date", "Code", *some.names).lazy(), some) == []
+    assert {p.rule for p in frame_problems(good.lazy(), some)} == {"extra"}
 
 
 def test_an_empty_table_keeps_its_form(good: pl.DataFrame) -> None:
