@@ -21,7 +21,7 @@ $(STAMP): pyproject.toml constraints.txt
 .env: | $(STAMP)
 	@echo "DAGSTER_HOME=$(CURDIR)/.atft/demo/dagster" > $@
 
-.PHONY: help install run test test-fast check format ui status bench-stages bench-real bench-ingest snapshot clean screenshots
+.PHONY: help install run test test-fast check format ui status bench-stages bench-real bench-ingest snapshot features-page clean screenshots
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -67,6 +67,10 @@ bench-ingest: install ## on one core: pages of JSON to typed rows; ten million b
 
 snapshot: install ## rewrite the snapshot of the asset graph after an intended change
 	@$(BIN)/pytest tests/test_definitions.py --update-snapshot
+
+features-page: install ## rewrite docs/features.md and the measured lineage after an intended change of the contract
+	@$(BIN)/pytest tests/properties/test_column_lineage.py --update-snapshot
+	@$(BIN)/python -m docs.features_page
 
 clean: ## the lake, Dagster's and MLflow's records, and caches; what the API sent and the environment stay
 	find .atft -mindepth 1 -maxdepth 1 -not -name received -exec rm -rf {} + 2>/dev/null || true
