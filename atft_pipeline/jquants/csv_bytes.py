@@ -8,6 +8,8 @@ import zlib
 from collections.abc import Sequence
 
 import polars as pl
+from isal import igzip
+from isal.isal_zlib import IsalError
 
 from atft_pipeline.jquants.data_files import DataFile, parse_name
 from atft_pipeline.jquants.endpoints import DTYPES, ENDPOINTS
@@ -18,7 +20,7 @@ _AGAIN = "Download or export the file again."
 
 
 def csv_header(file: DataFile) -> tuple[str, ...] | Problem:
-    """Column names, from the file's first line alone."""
+    """Column names, from the file's first line alone; what stands behind it may be damaged."""
     try:
         with gzip.open(file.path) if file.form == ".csv.gz" else file.path.open("rb") as stream:
             line = stream.readline()
@@ -59,8 +61,8 @@ def _content(file: DataFile) -> bytes | Problem:
     try:
         content = file.path.read_bytes()
         if file.form == ".csv.gz":
-            content = gzip.decompress(content)  # not by polars, which takes a cut file for a short one
-    except (EOFError, OSError, zlib.error) as error:
+            content = igzip.decompress(content)  # not by polars, which takes a cut file for a short one
+    except (EOFError, OSError, IsalError) as error:
         return _cut_gzip(file, error)
     return content.removeprefix(BYTE_ORDER_MARK)
 
@@ -72,7 +74,8 @@ def _has_blanks(content: bytes) -> bool:
 
 def _number_columns(file: DataFile, header: Sequence[str]) -> dict[str, pl.DataType]:
     """Columns that its endpoint, known from the file's name, says are numbers."""
-    known = parse_name(file.path.name)
+    name, form, _ = file.path.name.partition(file.form)  # a received file's name goes on, with its hash
+    known = parse_name(name + form)
     kinds = ENDPOINTS[known[0]].columns if known is not None else {}
     return {column: DTYPES["number"] for column in header if kinds.get(column) == "number"}
 

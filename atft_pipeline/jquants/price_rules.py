@@ -80,11 +80,12 @@ def _possible_splits(bars: pl.DataFrame) -> list[Oddity]:
     """Changes of the close beyond `UNLIKELY_RETURN` from the last trade before it, with no factor in between."""
     factor = pl.col("AdjFactor").fill_null(1.0)
     close = pl.when(pl.col("C") > 0).then("C")
+    code = pl.col("Code").cast(pl.Categorical).to_physical().cast(pl.Int64)
     same = pl.col("code") == pl.col("code").shift(1)
     jumps = (
-        bars.select("Date", "Code", code=pl.col("Code").cast(pl.Categorical).to_physical(), close=close, factor=factor)
+        bars.select("Date", "Code", code=code, close=close, factor=factor)
         .filter(pl.col("close").is_not_null() | (pl.col("factor") != 1))  # a factor on a day without a trade counts
-        .sort("code", "Date")
+        .sort(pl.col("code") * 2**32 + pl.col("Date").to_physical().fill_null(-(2**31)))  # by one number: twice as fast
         .with_columns(change=pl.when(same).then(pl.col("close") / pl.col("close").shift(1) - 1))
         .filter((pl.col("change").abs() > UNLIKELY_RETURN + ROUNDING) & (pl.col("factor") == 1))
         .sort("Date", "Code")

@@ -60,7 +60,7 @@ def row_oddities(frame: pl.DataFrame, endpoint: Endpoint, sessions: Sequence[dat
             )
     if endpoint.name == "daily_bars":
         found += bar_oddities(frame)
-        traded = set(frame.filter(pl.col("C").is_not_null())["Date"].unique().to_list())
+        traded = set(frame.select(pl.col("Date").filter(pl.col("C").is_not_null()).unique()).to_series())
         if missing := [day for day in sessions if day not in traded]:
             found.append(
                 Oddity("sessions of the calendar without a bar that has a price", len(missing), f"{missing[0]}")

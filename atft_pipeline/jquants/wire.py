@@ -23,7 +23,7 @@ class TypedRows:
     """Rows with the endpoint's types.
 
     Attributes:
-        frame: known columns in the endpoint's order, then unknown ones as they came. Absent columns stay absent.
+        frame: known columns in the endpoint's order, then unknown ones as text. Absent columns stay absent.
         failed_casts: by column, how many values were neither empty nor readable and became null.
         unknown_columns: columns that the endpoint does not list; the schema drifts, and a reader should be told.
     """
@@ -38,6 +38,7 @@ def to_typed(rows: pl.DataFrame, endpoint: Endpoint) -> TypedRows:
 
     Missing data: "", "-" and "*" become null; a value that cannot be read becomes null and is counted. Of a reason's
     object an inner key that is missing is null, and one that is not in `REASONS` is left out.
+    An unknown column becomes text as it is, whatever it holds: months that hold something else can be read together.
     Codes stay strings: a column of codes that arrives as integers has lost its leading zeros and is refused.
 
     Args:
@@ -62,7 +63,7 @@ def to_typed(rows: pl.DataFrame, endpoint: Endpoint) -> TypedRows:
     typed = _finite(pl.DataFrame(read))
     counts = zip(known, given.null_count().row(0), typed.null_count().row(0), strict=True)
     failed = {column: null - empty for column, empty, null in counts if null > empty}
-    return TypedRows(typed.hstack(rows.select(unknown).get_columns()), failed, unknown)
+    return TypedRows(typed.hstack([_as_text(rows[column]) for column in unknown]), failed, unknown)
 
 
 def can_hold(dtype: pl.DataType, kind: WireType) -> bool:
@@ -92,8 +93,16 @@ def refused(endpoint: Endpoint, column: str, holds: str) -> WireError:
 
 
 def text_of(value: object) -> str | None:
-    """A JSON value as text: a string as it is, null as None, anything else as JSON writes it."""
-    return value if value is None or isinstance(value, str) else orjson.dumps(value).decode()
+    """A value as text: a string as it is, null as None, anything else as JSON writes it, or as Python does."""
+    return value if value is None or isinstance(value, str) else orjson.dumps(value, default=str).decode()
+
+
+def _as_text(values: pl.Series) -> pl.Series:
+    """Values of any type as text: a number in its shortest exact form, a flag "true" or "false", an object as JSON."""
+    if values.dtype.is_nested() or values.dtype in (pl.Binary, pl.Duration):
+        return pl.Series(values.name, [text_of(value) for value in values.to_list()], dtype=pl.String)
+    text = values.cast(pl.String)
+    return text.str.strip_suffix(".0") if values.dtype.is_float() else text  # as it would be among whole numbers
 
 
 def _emptied(rows: pl.DataFrame) -> pl.DataFrame:

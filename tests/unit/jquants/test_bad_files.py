@@ -109,6 +109,10 @@ BAD: dict[str, tuple[Damage, list[str]]] = {
         in_bytes(lambda packed: packed[: len(packed) // 2], "csv.gz"),
         [TEXT_BARS, "cannot be unpacked", "a whole gzip file is expected", "again"],
     ),
+    "a gzip damaged in the middle": (
+        in_bytes(lambda packed: packed[:-2000] + b"\xff" * 1000 + packed[-1000:], "csv.gz"),
+        [TEXT_BARS, "cannot be unpacked", "a whole gzip file is expected", "again"],
+    ),
     "a file that is no gzip": (in_bytes(lambda _: b"Date,Code", "csv.gz"), [TEXT_BARS, "cannot be unpacked"]),
     "a truncated Parquet": (
         lambda folder: (folder / BARS).write_bytes((folder / BARS).read_bytes()[:-1000]),

@@ -6,6 +6,9 @@ from datetime import UTC, datetime
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 
 from atft_pipeline.jquants.first_fetch import stamp_first_fetch
 
@@ -41,6 +44,28 @@ def test_a_value_that_comes_back_was_first_seen_when_it_came_back() -> None:
     revised = stamp_first_fetch(rows(a=2.0), held, TUESDAY)
     wednesday = datetime(2024, 5, 15, 10, 30, tzinfo=UTC)
     assert times(stamp_first_fetch(rows(a=1.0), revised, wednesday)) == {"a": wednesday}
+
+
+values = st.dictionaries(st.sampled_from("abcdefgh"), st.sampled_from([None, 0.0, 1.0]))
+
+
+@settings(deadline=None)
+@given(values, st.permutations(["a", "b", "c", "d", "e", "f", "g", "h"]), values, st.data())
+def test_where_a_row_stands_does_not_matter(
+    before: dict[str, float | None], order: list[str], changed: dict[str, float | None], data: st.DataObject
+) -> None:
+    since = {code: data.draw(st.sampled_from([MONDAY, TUESDAY])) for code in before}
+    held = rows(**before).with_columns(fetched_at=pl.Series(list(since.values()), dtype=pl.Datetime("us", "UTC")))
+    untouched = held.clone()
+    after = {code: changed.get(code, before.get(code)) for code in order if code in before or code in changed}
+    wednesday = datetime(2024, 5, 15, 10, 30, tzinfo=UTC)
+    again = stamp_first_fetch(rows(**after), held, wednesday)
+    expected = {
+        code: since[code] if code in before and before[code] == value else wednesday for code, value in after.items()
+    }
+    assert times(again) == expected
+    assert again["Code"].to_list() == list(after)
+    assert_frame_equal(held, untouched)
 
 
 def test_repeated_rows_stay_repeated_for_the_check_that_refuses_them() -> None:

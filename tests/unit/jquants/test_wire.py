@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import date, timedelta
 
 import polars as pl
 import pytest
@@ -79,6 +79,30 @@ def test_columns_come_in_the_endpoints_order_and_unknown_ones_last() -> None:
     typed = to_typed(rows, TOPIX)
     assert typed.frame.columns == ["Date", "O", "H", "L", "C", "NewThing"]
     assert typed.unknown_columns == ("NewThing",)
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ([None, None], [None, None]),
+        (["-", ""], ["-", ""]),
+        ([7, None], ["7", None]),
+        ([7.0, 0.1], ["7", "0.1"]),
+        ([1e300, -0.25], ["1e+300", "-0.25"]),
+        ([True, False], ["true", "false"]),
+        ([date(2024, 1, 4), None], ["2024-01-04", None]),
+        ([[1, None], []], ["[1,null]", "[]"]),
+        ([{"a": "x"}, None], ['{"a":"x"}', None]),
+        ([b"\xff", None], ["\"b'\\\\xff'\"", None]),
+        ([timedelta(days=2), None], ['"2 days, 0:00:00"', None]),
+    ],
+)
+def test_an_unknown_column_is_text_whatever_it_held(values: list[object], text: list[str | None]) -> None:
+    rows = pl.concat([topix_rows(), topix_rows()]).with_columns(New=pl.Series(values))
+    typed = to_typed(rows, TOPIX)
+    assert typed.frame["New"].dtype == pl.String
+    assert typed.frame["New"].to_list() == text
+    assert_frame_equal(to_typed(typed.frame, TOPIX).frame, typed.frame)
 
 
 def test_codes_and_sectors_keep_their_zeros() -> None:

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from atft_pipeline.errors import ArtefactCorrupt, ArtefactMissing, LakeError
+from atft_pipeline.jquants.endpoints import ENDPOINTS
+from atft_pipeline.jquants.wire import to_typed
 from resources import lake as lake_module
 from resources.lake import Lake
 from resources.manifest import Provenance, hash_table
@@ -112,6 +114,24 @@ def test_a_month_missing_between_existing_ones_is_an_error(tmp_path: Path) -> No
     assert lake.scan("bars", months).collect().height == 6
     with pytest.raises(ArtefactMissing, match="no partition"):
         lake.scan("nothing", months)
+
+
+def test_months_whose_unknown_column_drifts_are_read_as_one_table(tmp_path: Path) -> None:
+    lake, topix = Lake(tmp_path), ENDPOINTS["topix"]
+    prices: dict[str, object] = {column: [1.0, 2.0] for column in "OHLC"}
+    drift: dict[str, list[object]] = {"2024-01": [None, None], "2024-02": [7, 0.5], "2024-03": ["-", "x"]}
+    drift["2024-04"] = [True, None]
+    for month, values in drift.items():
+        rows = pl.DataFrame(prices | {"Date": [f"{month}-04", f"{month}-05"], "New": pl.Series(values, strict=False)})
+        lake.commit("topix", month, to_typed(rows, topix).frame, ORIGIN)
+    read = lake.scan("topix").collect()
+    assert read["New"].to_list() == [None, None, "7", "0.5", "-", "x", "true", None]
+    assert read.drop("New").schema == topix.schema
+
+
+def test_equal_tables_write_equal_bytes(tmp_path: Path) -> None:
+    hashes = {Lake(tmp_path).commit("t", None, TABLE, ORIGIN).files["data.parquet"].hash for _ in range(2)}
+    assert len(hashes) == 1
 
 
 def test_an_appended_table_is_never_rewritten(tmp_path: Path) -> None:

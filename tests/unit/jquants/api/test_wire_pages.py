@@ -74,7 +74,7 @@ def test_several_pages_are_one_frame_in_order() -> None:
 def test_a_column_that_comes_or_goes_between_pages_is_null_where_it_is_missing() -> None:
     pages = [page({**PRICES, "Old": "a"}), page({**PRICES, "New": 7})]
     typed = to_typed(frame_of_pages(pages, TOPIX), TOPIX)
-    assert typed.frame.select("Old", "New").rows() == [("a", None), (None, 7.0)]
+    assert typed.frame.select("Old", "New").rows() == [("a", None), (None, "7")]
     assert typed.unknown_columns == ("Old", "New")
 
 
@@ -170,15 +170,15 @@ def test_a_code_of_four_characters_is_refused_by_the_types() -> None:
         to_typed(frame, MASTER)
 
 
-def test_an_unlisted_column_takes_the_form_of_its_values() -> None:
+def test_an_unlisted_column_becomes_text() -> None:
     assert typed_unknown("0050", None).to_list() == ["0050", None]
     assert typed_unknown("-", "").to_list() == ["-", ""]
-    assert typed_unknown(1, 2.5, None).to_list() == [1.0, 2.5, None]
-    assert typed_unknown(True, None).to_list() == [True, None]
-    assert typed_unknown(None).dtype == pl.Null
+    assert typed_unknown(1, 2.5, None).to_list() == ["1", "2.5", None]
+    assert typed_unknown(True, None).to_list() == ["true", None]
+    assert typed_unknown(None).dtype == pl.String
     assert typed_unknown(1, "-", 0.1, True, None).to_list() == ["1", "-", "0.1", "true", None]
     assert typed_unknown({"a": [1, "b"]}, []).to_list() == ['{"a":[1,"b"]}', "[]"]
-    assert typed_unknown(EXACT, 1).dtype == pl.Float64
+    assert typed_unknown(EXACT, 1).to_list() == [f"{EXACT:.0f}", "1"]
     assert typed_unknown(EXACT + 1, 1).to_list() == [str(EXACT + 1), "1"]
 
 
