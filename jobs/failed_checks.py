@@ -31,5 +31,5 @@ def _passed(record: AssetCheckExecutionRecord) -> bool:
     """Whether what depends on the asset may go on: warnings do not hold it up."""
     if record.status == AssetCheckExecutionRecordStatus.SUCCEEDED:
         return True
-    evaluation = record.evaluation
-    return evaluation is not None and (evaluation.passed or evaluation.severity == dg.AssetCheckSeverity.WARN)
+    evaluation = record.evaluation  # of a run that died before the check it is the plan to execute it
+    return isinstance(evaluation, dg.AssetCheckEvaluation) and evaluation.severity == dg.AssetCheckSeverity.WARN

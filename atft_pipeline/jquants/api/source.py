@@ -131,8 +131,7 @@ class ApiSource:
         # How bulk files split what is dated by its publication is not documented: their neighbours are read too.
         around = timedelta(days=0 if table.date_column == "Date" else 31)
         answers = self.received.about(endpoint, *_widened(start, end, around))
-        day = _day(table.date_column)
-        frames = [frame.filter(day.is_between(start, end)) for frame in self._frames(table, answers)]
+        frames = [_between(frame, table.date_column, start, end) for frame in self._frames(table, answers)]
         rows = concat_mixed(frames) if frames else frame_of_pages([], table)
         return latest_rows(rows, table) if len(answers) > 1 else rows
 
@@ -260,6 +259,13 @@ def throttle_folder(environ: Mapping[str, str]) -> Path:
 
 _NO_SESSIONS = TradingCalendar((date.min,))
 """For the question about the calendar itself."""
+
+
+def _between(rows: pl.DataFrame, column: str, start: date, end: date) -> pl.DataFrame:
+    """Rows dated in [start, end]; each distinct date is read once."""
+    days = rows.select(column).unique()
+    wanted = days.filter(_day(column).is_between(start, end))
+    return rows if len(wanted) == len(days) else rows.filter(pl.col(column).is_in(wanted[column].implode()))
 
 
 def _day(column: str) -> pl.Expr:
