@@ -85,7 +85,7 @@ def _refusal(status: int, message: str, said: str) -> ApiError:
     if status == 401 or (status == 403 and _KEY.search(message)):
         return AuthError(said, remedy="Look on the J-Quants dashboard whether the key and the subscription are valid.")
     if status == 403 and not _NO_SUCH_PATH.search(message):
-        return PlanError(said, remedy="Leave out what needs this endpoint (features.families), or take a larger plan.")
+        return PlanError(said, remedy="Set source.api.plan to the plan that the account has: atft doctor names it.")
     if status < 300:
         return ServerError(said, remedy="Check source.api.base_url; the API answers with 200 and data.")
     return EndpointError(

@@ -18,6 +18,7 @@ from atft_pipeline.jquants.api.client import JQuantsClient, Page
 from atft_pipeline.jquants.api.clock import Clock
 from atft_pipeline.jquants.api.plans import FINS_PER_MINUTE, Plan
 from atft_pipeline.jquants.api.questions import Question, holds_from, months_between, questions
+from atft_pipeline.jquants.api.reading import require_readable_file, require_readable_pages
 from atft_pipeline.jquants.api.received import Answer, Received
 from atft_pipeline.jquants.api.side_by_side import side_by_side
 from atft_pipeline.jquants.data_files import parse_name
@@ -133,7 +134,7 @@ class Asker:
 
         Raises:
             ApiError: the first refusal that no waiting mends; what was answered before is kept.
-            WireError: an answer that stays unreadable.
+            WireError: an answer that stays unreadable, or is not what the endpoint promises; it is not kept.
         """
         for done, _ in enumerate(self._answers(work), start=1):
             if on_progress is not None:
@@ -149,6 +150,7 @@ class Asker:
     def _fetch(self, endpoint: Endpoint, file: BulkFile, question: Question) -> None:
         at, incoming = self._clock.now(), self._received.incoming(endpoint.name, file.key)
         self._client.download(file, incoming)
+        require_readable_file(incoming, file.key, endpoint)
         self._received.keep_bulk(endpoint.name, question, incoming, self._plan.name, at)
 
     def _ask(self, endpoint: Endpoint, question: Question) -> None:
@@ -158,23 +160,24 @@ class Asker:
         except OutsideWindow:
             self._received.keep_refusal(endpoint.name, question, self._plan.name, at)
             return
+        require_readable_pages([page.body for page in pages], endpoint)
         self._received.keep_pages(endpoint.name, question, pages, at)
 
-    def _pages(self, endpoint: Endpoint, question: Question) -> list[Page]:
+    def _pages(self, endpoint: Endpoint, question: Question) -> Sequence[Page]:
         """Pages of one answer; what the plan does not cover of a range is cut off.
 
         Raises:
             OutsideWindow: nothing of it is covered.
         """
         try:
-            return list(self._client.pages(endpoint.path, question.params))
+            return self._client.whole(endpoint.path, question.params)
         except OutsideWindow as refusal:
             if endpoint.grain != "range" or refusal.first is None or refusal.last is None:
                 raise
             first, last = max(question.first, refusal.first), min(question.last, refusal.last)
             if first > last or (first, last) == (question.first, question.last):
                 raise
-            return list(self._client.pages(endpoint.path, {"from": f"{first:%Y%m%d}", "to": f"{last:%Y%m%d}"}))
+            return self._client.whole(endpoint.path, {"from": f"{first:%Y%m%d}", "to": f"{last:%Y%m%d}"})
 
     def _holds(self, endpoint: Endpoint, question: Question, answer: Answer | None) -> bool:
         """Whether an answer still stands. What the plan did not cover is asked again on another day."""

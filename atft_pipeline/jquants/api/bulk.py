@@ -80,7 +80,7 @@ def _bulk_file(row: object) -> BulkFile:
     if not isinstance(key, str) or not str(size).isdecimal():
         raise WireError(
             f"/bulk/list: an entry has Key = {key!r} and Size = {size!r}; a name and a number of bytes are expected.",
-            remedy="Fetch by requests instead of files, and report the form of the list.",
+            remedy="Run again later; if it stays so, the API has changed: compare it with the documentation of V2.",
         )
     return BulkFile(key, int(str(size)), _moment(known.get("LastModified")))
 

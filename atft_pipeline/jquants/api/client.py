@@ -118,6 +118,26 @@ class JQuantsClient:
             seen.add(answer.value)
             query = {**params, "pagination_key": answer.value}
 
+    def whole(self, path: str, params: Mapping[str, str]) -> list[Page]:
+        """Every page of one query; begun anew, once, where the way from page to page breaks off.
+
+        A key that leads to the next page may be refused or lead back when rows came while the pages were read, or when
+        a block was waited for in between.
+
+        Raises:
+            ApiError: the API refused, or could not be reached.
+            WireError: what arrives is no page, or the pages go round in a circle, again.
+        """
+        pages: list[Page] = []
+        try:
+            for page in self.pages(path, params):
+                pages.append(page)
+        except (EndpointError, WireError):
+            if not pages:
+                raise
+            return list(self.pages(path, params))
+        return pages
+
     def window(self) -> tuple[date, date] | None:
         """First and last day that the account's plan covers, as the API says; None if it does not say.
 
@@ -142,7 +162,7 @@ class JQuantsClient:
             ApiError: the API refused, or could not be reached.
             WireError: the list does not have its form.
         """
-        return bulk_files([page.body for page in self.pages("/bulk/list", {"endpoint": endpoint_path})])
+        return bulk_files([page.body for page in self.whole("/bulk/list", {"endpoint": endpoint_path})])
 
     def download(self, file: BulkFile, to: Path) -> None:
         """Bring the file to `to`, which exists only when it is whole; what arrived so far waits in `to`.part.

@@ -104,5 +104,5 @@ def _is_whole_gzip(path: Path) -> bool:
 
 
 def _trouble(file: BulkFile, what: str, kind: type[SourceError]) -> Trouble:
-    error = kind(f"bulk file {file.key}: {what}.", remedy="Try again later, or fetch by requests instead of files.")
+    error = kind(f"bulk file {file.key}: {what}.", remedy="Run again later; what was received before stays.")
     return Trouble(f"bulk file {file.key}: {what}", error)

@@ -24,12 +24,10 @@ from atft_pipeline.jquants.api.clock import Clock, SystemClock
 from atft_pipeline.jquants.api.credentials import find_key
 from atft_pipeline.jquants.api.plans import PLANS
 from atft_pipeline.jquants.api.questions import holds_from, questions
+from atft_pipeline.jquants.api.reading import rows_of_file
 from atft_pipeline.jquants.api.received import Answer, Received
 from atft_pipeline.jquants.api.wire_pages import frame_of_pages
-from atft_pipeline.jquants.csv_bytes import csv_rows
-from atft_pipeline.jquants.data_files import DataFile
 from atft_pipeline.jquants.endpoints import ENDPOINTS, Endpoint
-from atft_pipeline.jquants.findings import Problem
 from atft_pipeline.jquants.mixed_rows import concat_mixed
 from atft_pipeline.jquants.source import require_offered
 from atft_pipeline.jquants.wire import to_typed
@@ -133,7 +131,7 @@ class ApiSource:
         answers = self.received.about(endpoint, *_widened(start, end, around))
         frames = [_between(frame, table.date_column, start, end) for frame in self._frames(table, answers)]
         rows = concat_mixed(frames) if frames else frame_of_pages([], table)
-        return latest_rows(rows, table) if len(answers) > 1 else rows
+        return latest_rows(rows, table)
 
     def fingerprint(self, endpoint: str, start: date, end: date) -> str:
         """Changes when new rows of [start, end] can be there: at the endpoint's update times, until rows are final."""
@@ -199,16 +197,8 @@ class ApiSource:
             if bodies:
                 frames.append(frame_of_pages(bodies, table))
                 bodies = []
-            frames.append(self._bulk_rows(answer))
+            frames.append(rows_of_file(self.received.folder / answer.file, answer.file))
         return [*frames, frame_of_pages(bodies, table)] if bodies else frames
-
-    def _bulk_rows(self, answer: Answer) -> pl.DataFrame:
-        path = self.received.folder / answer.file
-        state = path.stat()
-        rows = csv_rows(DataFile(path, answer.file, ".csv.gz", None, state.st_size, state.st_mtime_ns))
-        if isinstance(rows, Problem):
-            raise WireError(f"{rows}", remedy=rows.remedy)
-        return rows
 
 
 def latest_rows(rows: pl.DataFrame, endpoint: Endpoint) -> pl.DataFrame:
