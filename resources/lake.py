@@ -188,11 +188,18 @@ class Lake:
         return kind.load(self._version(self._verified(asset, partition)))
 
     def _scan_files(self, asset: str, partitions: Sequence[str | None]) -> pl.LazyFrame:
+        """All columns that any of the files has, in the order in which they first appear; absent ones are null."""
         paths: list[Path] = []
+        columns: dict[tuple[str, ...], Path] = {}
         for partition in partitions:
             manifest = self._verified(asset, partition)
-            paths += [self._version(manifest) / name for name in sorted(manifest.files)]
-        return pl.scan_parquet(paths, glob=False, missing_columns="insert", extra_columns="ignore")
+            files = [self._version(manifest) / name for name in sorted(manifest.files)]
+            paths += files
+            columns.setdefault(tuple(manifest.columns), files[0])
+        if len(columns) == 1:
+            return pl.scan_parquet(paths, glob=False, missing_columns="insert")
+        schema = {name: dtype for path in columns.values() for name, dtype in pl.read_parquet_schema(path).items()}
+        return pl.scan_parquet(paths, glob=False, schema=schema, missing_columns="insert")
 
     def _verified(self, asset: str, partition: str | None) -> Manifest:
         manifest = self.manifest(asset, partition)

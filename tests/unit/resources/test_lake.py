@@ -176,3 +176,16 @@ def test_the_content_hash_sees_values_nulls_names_types_and_order() -> None:
     hashes = [hash_table(frame) for frame in (base, *others)]
     assert len(set(hashes)) == len(hashes)
     assert hash_table(base.clone()) == hashes[0]
+
+
+def test_a_column_that_only_some_months_have_is_null_in_the_others(tmp_path: Path) -> None:
+    """A month without rows has the required columns only; later ones bring what the regime change added."""
+    lake = Lake(tmp_path)
+    few = pl.DataFrame({"Date": [date(2024, 1, 4)], "Vol": [1.0]})
+    lake.commit("margin", "2024-01", few, ORIGIN)
+    lake.commit("margin", "2024-02", few.with_columns(Kind=pl.lit("1"), Value=pl.lit(7.0)), ORIGIN)
+    lake.commit("margin", "2024-03", few.with_columns(Value=pl.lit(8.0)), ORIGIN)
+    found = lake.scan("margin").collect()
+    assert found.columns == ["Date", "Vol", "Kind", "Value"]
+    assert found["Kind"].to_list() == [None, "1", None]
+    assert found["Value"].to_list() == [None, 7.0, 8.0]
