@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 
 import uvicorn
@@ -85,10 +86,9 @@ def serve(twin: Twin, port: int, say: Callable[[str], object]) -> None:
     with listening:
         server = uvicorn.Server(uvicorn.Config(build_app(twin), log_level="warning"))
         say(introduction(twin, listening.getsockname()[1]))
-        try:
+        with suppress(KeyboardInterrupt):  # raised again by uvicorn at its end, unless a shell has it ignored
             server.run(sockets=[listening])
-        except KeyboardInterrupt:
-            say("Ended.")
+        say("Ended.")
 
 
 def introduction(twin: Twin, port: int) -> str:
