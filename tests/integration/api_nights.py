@@ -115,6 +115,8 @@ class Machine:
 
     def questions(self) -> list[tuple[str, ...]]:
         """What has been answered, the calendar left out: it is asked anew each day."""
+        if not self.journal("select name from sqlite_master where name = 'answers'"):
+            return []  # the file is there a moment before its table
         return self.journal("select endpoint, question from answers where endpoint != 'trading_calendar' order by 1, 2")
 
 
