@@ -4,7 +4,8 @@ A feature table that silently shrank from 306 to 99 columns is what this stops. 
 their functions in `families/`; this file only puts them in order. Schemas, checks, the docs and the model's input
 layer are made from it.
 
-Version 1 holds the price families: 86 columns from bars, TOPIX and the master.
+Version 1 holds the price families (86 columns from bars, TOPIX and the master), and 16 columns each of margin trading
+and of statements.
 """
 
 from __future__ import annotations
@@ -17,7 +18,16 @@ from functools import cached_property
 
 from atft_pipeline.errors import ContractError
 from atft_pipeline.features.column import Column, Feature, Kind, Scope
-from atft_pipeline.features.families import cross_market, liquidity, market, sector, technical, volatility
+from atft_pipeline.features.families import (
+    cross_market,
+    liquidity,
+    margin,
+    market,
+    sector,
+    statements,
+    technical,
+    volatility,
+)
 
 __all__ = ["CONTRACT", "FEATURES", "Column", "Contract", "Feature", "Kind", "Scope"]
 
@@ -118,6 +128,8 @@ FEATURES: tuple[Feature, ...] = (
     *market.FEATURES,
     *cross_market.FEATURES,
     *sector.FEATURES,
+    *margin.FEATURES,
+    *statements.FEATURES,
 )
 """Every column beside its function, in the contract's order."""
 

@@ -10,11 +10,12 @@ import pytest
 
 from atft_pipeline.errors import ContractError
 from atft_pipeline.features.contract import CONTRACT, FEATURES, Contract
+from tests.market import PRICES
 
 FORBIDDEN = re.compile(r"date|code|target|label|forward|^(open|high|low|close|price)$")
 
 
-def test_price_families_have_86_columns() -> None:
+def test_each_family_has_its_columns() -> None:
     """Written out, so that a column that goes missing shows here."""
     assert Counter(column.family for column in CONTRACT.columns) == {
         "technical": 22,
@@ -23,6 +24,8 @@ def test_price_families_have_86_columns() -> None:
         "market": 16,
         "cross_market": 10,
         "sector": 20,
+        "margin": 16,
+        "statements": 16,
     }
     assert CONTRACT.version == 1
 
@@ -47,8 +50,9 @@ def test_names_and_promises_are_sound() -> None:
 
 
 def test_warmup_is_finite_and_short() -> None:
-    """260 sessions at most: a year and a week."""
-    assert CONTRACT.warmup == max(column.warmup for column in CONTRACT.columns) <= 260
+    """Prices 260 sessions at most, a year and a week; a result of a year ago beside one of 15 months before it."""
+    assert CONTRACT.warmup == max(column.warmup for column in CONTRACT.columns) <= 600
+    assert PRICES.warmup <= 260
 
 
 def test_return_like_channels_are_daily() -> None:
@@ -104,4 +108,4 @@ def test_columns_by_kind_and_scope() -> None:
     """The empty condition leaves none out."""
     assert CONTRACT.of() == CONTRACT.columns
     assert len(CONTRACT.of(scopes=["market"])) == 16
-    assert {c.name for c in CONTRACT.of(kinds=["flag"], scopes=["stock"])} == {"limit_up_hit", "limit_down_hit"}
+    assert {c.name for c in PRICES.of(kinds=["flag"], scopes=["stock"])} == {"limit_up_hit", "limit_down_hit"}
