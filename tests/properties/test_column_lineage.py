@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
@@ -26,7 +25,7 @@ INPUTS = tuple(table for table in TABLES if table != "equities_master")  # that 
 
 @cache
 def features(table: str = "", column: str = "") -> pl.DataFrame:
-    """The last year of features, one input column changed."""
+    """More than a year of features, one input column changed."""
     market = full_market()
     tables, universe = dict(market.tables), market.universe
     if table == "universe":
@@ -35,7 +34,7 @@ def features(table: str = "", column: str = "") -> pl.DataFrame:
         tables[table] = changed(tables[table], column)
     lazy = {name: frame.lazy() for name, frame in tables.items()}
     families = [c.family for c in CONTRACT.columns if not table or table == "universe" or table in c.endpoints]
-    first, last = market.sessions[-250], market.sessions[-1]
+    first, last = market.sessions[-340], market.sessions[-1]
     return compute_features(lazy, universe.lazy(), dict.fromkeys(families), first, last).collect()
 
 
@@ -43,7 +42,9 @@ def changed(frame: pl.DataFrame, column: str) -> pl.DataFrame:
     """Other values of the same kind in one column, and holes in it; null stays null."""
     rng, values = np.random.default_rng(3), frame[column]
     if values.dtype == pl.Date:
-        return frame.with_columns(pl.col(column) + timedelta(days=7))
+        return frame.with_columns(
+            pl.col(column) + pl.duration(days=pl.lit(pl.Series(rng.integers(-150, 150, frame.height))))
+        )
     if values.dtype.is_numeric():
         factor = pl.Series(rng.uniform(0.3, 3.0, frame.height))
         other = values * factor + pl.Series(rng.uniform(0.0, 0.1, frame.height))
@@ -51,6 +52,9 @@ def changed(frame: pl.DataFrame, column: str) -> pl.DataFrame:
     order = rng.permutation(frame.height)
     if values.dtype == pl.Boolean:
         return frame.with_columns(~pl.col(column))
+    if isinstance(values.dtype, pl.Struct):
+        flipped = [values.struct.field(name).replace({"0": "1", "1": "0"}) for name in values.struct.fields]
+        return frame.with_columns(pl.DataFrame(flipped).to_struct(column))
     if values.n_unique() <= 2 and set(values.drop_nulls()) <= {"0", "1"}:
         return frame.with_columns(values.replace({"0": "1", "1": "0"}).alias(column))
     return frame.with_columns(values.gather(order).alias(column))

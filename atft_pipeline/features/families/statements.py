@@ -197,7 +197,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     *(
         Feature(
-            _column(
+            of_rows(
                 name=f"{name}_forecast_revision",
                 kind="rank_gauss",  # most forecasts are repeated: half of the values are 0
                 valid_range=(-2.0, 2.0),
@@ -207,7 +207,10 @@ FEATURES: tuple[Feature, ...] = (
             ),
             partial(forecast_revision, figure=figure),
         )
-        for name, field, figure in (("operating", "OP", "op"), ("eps", "EPS", "eps"))
+        for name, field, figure, of_rows in (
+            ("operating", "OP", "op", _column),
+            ("eps", "EPS", "eps", _to_prices),  # two forecasts of one share basis
+        )
     ),
     Feature(
         _to_prices(
