@@ -4,7 +4,8 @@ A feature table that silently shrank from 306 to 99 columns is what this stops. 
 their functions in `families/`; this file only puts them in order. Schemas, checks, the docs and the model's input
 layer are made from it.
 
-Version 1 holds the price families: 86 columns from bars, TOPIX and the master.
+Version 1 holds the price families (86 columns from bars, TOPIX and the master) and 28 columns of flows, short selling
+and events.
 """
 
 from __future__ import annotations
@@ -17,7 +18,17 @@ from functools import cached_property
 
 from atft_pipeline.errors import ContractError
 from atft_pipeline.features.column import Column, Feature, Kind, Scope
-from atft_pipeline.features.families import cross_market, liquidity, market, sector, technical, volatility
+from atft_pipeline.features.families import (
+    cross_market,
+    events,
+    flow,
+    liquidity,
+    market,
+    sector,
+    short_selling,
+    technical,
+    volatility,
+)
 
 __all__ = ["CONTRACT", "FEATURES", "Column", "Contract", "Feature", "Kind", "Scope"]
 
@@ -118,6 +129,9 @@ FEATURES: tuple[Feature, ...] = (
     *market.FEATURES,
     *cross_market.FEATURES,
     *sector.FEATURES,
+    *flow.FEATURES,
+    *short_selling.FEATURES,
+    *events.FEATURES,
 )
 """Every column beside its function, in the contract's order."""
 

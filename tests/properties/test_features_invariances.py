@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atft_pipeline.features.compute import compute_features
-from atft_pipeline.features.contract import CONTRACT, Column
+from atft_pipeline.features.contract import Column
 from atft_pipeline.features.universe import build_universe
 from atft_pipeline.sections import UniverseSettings
-from tests.market import TinyMarket, tiny_market
+from tests.market import PRICES, TinyMarket, tiny_market
 
 FEW = settings(max_examples=5, deadline=None, derandomize=True)
 
@@ -33,7 +33,7 @@ def features(
     """Features of the sessions first..last, by position."""
     members = of.universe if universe is None else universe
     days = of.sessions[first], of.sessions[last]
-    return compute_features(of.tables(**tables), members.lazy(), CONTRACT.families, *days).collect()
+    return compute_features(of.tables(**tables), members.lazy(), PRICES.families, *days).collect()
 
 
 def as_bytes(frame: pl.DataFrame) -> bytes:
@@ -93,7 +93,7 @@ def test_the_control_sees_the_future() -> None:
     later = pl.col("Date") > day
     noisy = features(m, 262, 329, daily_bars=noise(m.bars, day, np.random.default_rng(0)))
     true = features(m, 262, 329)
-    stock = [c.name for c in CONTRACT.columns if c.scope != "market" and not c.name.endswith("_size")]
+    stock = [c.name for c in PRICES.columns if c.scope != "market" and not c.name.endswith("_size")]
     assert [name for name in stock if noisy.filter(later)[name].equals(true.filter(later)[name])] == []
 
 
@@ -107,7 +107,7 @@ def test_month_by_month_equals_the_whole_history() -> None:
             part = features(m, first, min(first + length, 330) - 1)
             same = whole.join(part.select("Date", "Code"), on=["Date", "Code"], how="semi")
             assert part.select("Date", "Code").equals(same.select("Date", "Code"))
-            for column in CONTRACT.columns:
+            for column in PRICES.columns:
                 np.testing.assert_allclose(
                     part[column.name].to_numpy(),
                     same[column.name].to_numpy(),
@@ -117,7 +117,7 @@ def test_month_by_month_equals_the_whole_history() -> None:
                 )
 
 
-@pytest.mark.parametrize("column", CONTRACT.columns, ids=lambda column: column.name)
+@pytest.mark.parametrize("column", PRICES.columns, ids=lambda column: column.name)
 def test_each_column_keeps_its_own_warmup(column: Column) -> None:
     """A column's value needs `warmup` sessions before t: older bars and index values change nothing."""
     whole, cut = _cut_at(column.warmup)
@@ -158,7 +158,7 @@ def test_a_split_changes_nothing_beyond_rounding(day: int, factor: float) -> Non
         pl.when(pl.col("Date") == ex_date).then(pl.col("AdjFactor") * factor).otherwise("AdjFactor").alias("AdjFactor"),
     )
     true, other = features(m, 262, 329, daily_bars=bars), features(m, 262, 329, daily_bars=split)
-    for column in CONTRACT.columns:
+    for column in PRICES.columns:
         np.testing.assert_allclose(
             other[column.name].to_numpy(), true[column.name].to_numpy(), rtol=1e-5, atol=1e-7, err_msg=column.name
         )
@@ -190,7 +190,7 @@ def test_noise_in_a_stretched_snapshot_changes_no_byte() -> None:
         tables = m.tables(equities_master=master)
         thresholds = UniverseSettings(min_trading_value=0)
         universe = build_universe(tables, thresholds, m.sessions[300], m.sessions[-1], stretched_master=True)
-        frame = compute_features(tables, universe.lazy(), CONTRACT.families, m.sessions[300], m.sessions[-1]).collect()
+        frame = compute_features(tables, universe.lazy(), PRICES.families, m.sessions[300], m.sessions[-1]).collect()
         answers.append((as_bytes(universe), as_bytes(frame), frame.height))
     assert answers[0] == answers[1]
     assert answers[0][2] > 300
@@ -200,7 +200,7 @@ def test_rows_are_the_members_and_columns_the_contract() -> None:
     """One sorted row per member; a stock that does not trade keeps its row; families select columns."""
     m = market()
     frame = features(m, 300, 302)
-    assert frame.columns == ["Date", "Code", *CONTRACT.names]
+    assert frame.columns == ["Date", "Code", *PRICES.names]
     assert set(frame.dtypes[2:]) == {pl.Float32}
     members = m.universe.filter(pl.col("Date").is_in(m.sessions[300:303])).select("Date", "Code").sort("Date", "Code")
     assert frame.select("Date", "Code").equals(members)
@@ -210,7 +210,7 @@ def test_rows_are_the_members_and_columns_the_contract() -> None:
     assert rows["return_1"].null_count() == rows.height
     assert rows["volatility_60"].null_count() < rows.height
     some = compute_features(m.tables(), m.universe.lazy(), ["market"], m.sessions[300], m.sessions[302]).collect()
-    assert some.columns == ["Date", "Code", *CONTRACT.select(["market"]).names]
+    assert some.columns == ["Date", "Code", *PRICES.select(["market"]).names]
 
 
 def test_a_period_without_members_gives_an_empty_table() -> None:
@@ -219,5 +219,5 @@ def test_a_period_without_members_gives_an_empty_table() -> None:
     nobody = m.universe.with_columns(in_universe=pl.lit(value=False))
     frame = features(m, 300, 310, nobody)
     assert frame.height == 0
-    assert frame.columns == ["Date", "Code", *CONTRACT.names]
+    assert frame.columns == ["Date", "Code", *PRICES.names]
     assert set(frame.dtypes[2:]) == {pl.Float32}

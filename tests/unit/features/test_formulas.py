@@ -11,8 +11,7 @@ import polars as pl
 import pytest
 
 from atft_pipeline.features.compute import compute_features
-from atft_pipeline.features.contract import CONTRACT
-from tests.market import TinyMarket, tiny_market
+from tests.market import PRICES, TinyMarket, tiny_market
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +24,7 @@ def market() -> TinyMarket:
 def features(market: TinyMarket) -> pl.DataFrame:
     """All columns of the last session."""
     day = market.sessions[-1]
-    return compute_features(market.tables(), market.universe.lazy(), CONTRACT.families, day, day).collect()
+    return compute_features(market.tables(), market.universe.lazy(), PRICES.families, day, day).collect()
 
 
 def series(market: TinyMarket, code: str) -> dict[str, np.ndarray]:
@@ -60,7 +59,7 @@ def one_stock(closes: Sequence[float], **columns: Sequence[float | None]) -> dic
     universe = pl.LazyFrame(
         {"Date": days[-1:], "Code": ["13010"], "in_universe": [True], "S33": ["3650"], "S17": ["9"], "Mkt": ["0111"]}
     )
-    frame = compute_features(tables, universe, CONTRACT.families, days[-1], days[-1]).collect()
+    frame = compute_features(tables, universe, PRICES.families, days[-1], days[-1]).collect()
     return frame.row(0, named=True)
 
 
@@ -271,5 +270,5 @@ def test_a_single_stock_has_no_peers() -> None:
     """Alone in its industry: size ln 1, everything else unknown."""
     row = one_stock([100.0 + i % 7 for i in range(90)])
     assert row["s33_size"] == 0
-    unknown = [c.name for c in CONTRACT.columns if c.family == "sector" and not c.name.endswith("size")]
+    unknown = [c.name for c in PRICES.columns if c.family == "sector" and not c.name.endswith("size")]
     assert [name for name in unknown if row[name] is not None] == []

@@ -130,7 +130,7 @@ def test_no_input_is_zero_throughout(frame: pl.DataFrame) -> None:
 
 def test_missing_columns_are_refused(frame: pl.DataFrame) -> None:
     """A frame of fewer columns belongs to another contract."""
-    with pytest.raises(ContractError, match="lacks 1 of 86 columns: beta_60"):
+    with pytest.raises(ContractError, match=f"lacks 1 of {len(CONTRACT.columns)} columns: beta_60"):
         normalize_cross_section(frame.drop("beta_60"), CONTRACT)
 
 
