@@ -14,9 +14,8 @@ import polars as pl
 
 from atft_pipeline.features.contract import CONTRACT
 
-TABLES = ("daily_bars", "topix", "trading_calendar", "equities_master")
-PRICES = CONTRACT.select(name for name in CONTRACT.families if set(CONTRACT.select([name]).endpoints) <= set(TABLES))
-"""The contract of the families that bars, the index and the master serve: those of a tiny market."""
+PRICES = CONTRACT.select(["technical", "volatility", "liquidity", "market", "cross_market", "sector"])
+"""The families that need nothing but what this market has: bars, the index and the universe."""
 
 SECTORS = (("3650", "9"), ("5250", "10"), ("3750", "9"))
 

@@ -4,8 +4,8 @@ A feature table that silently shrank from 306 to 99 columns is what this stops. 
 their functions in `families/`; this file only puts them in order. Schemas, checks, the docs and the model's input
 layer are made from it.
 
-Version 1 holds the price families (86 columns from bars, TOPIX and the master), and 16 columns each of margin trading
-and of statements.
+Version 1 holds the price families (86 columns from bars, TOPIX and the master), and the families that become known by
+publication: flows, margin trading, short selling, statements, events.
 """
 
 from __future__ import annotations
@@ -20,10 +20,13 @@ from atft_pipeline.errors import ContractError
 from atft_pipeline.features.column import Column, Feature, Kind, Scope
 from atft_pipeline.features.families import (
     cross_market,
+    events,
+    flow,
     liquidity,
     margin,
     market,
     sector,
+    short_selling,
     statements,
     technical,
     volatility,
@@ -128,8 +131,11 @@ FEATURES: tuple[Feature, ...] = (
     *market.FEATURES,
     *cross_market.FEATURES,
     *sector.FEATURES,
+    *flow.FEATURES,
     *margin.FEATURES,
+    *short_selling.FEATURES,
     *statements.FEATURES,
+    *events.FEATURES,
 )
 """Every column beside its function, in the contract's order."""
 
