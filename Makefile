@@ -62,7 +62,7 @@ bench-real: install ## the same on files: make bench-real SOURCE=DIR, 300 codes 
 	@$(BIN)/python -m benchmarks.stages --preset tse --source $(SOURCE) --set universe.n_largest=1000 \
 	  --set period.sessions=null --to normalization_stats --to arrow_cache --to graphs
 
-bench-ingest: install ## on one core: pages of JSON to typed rows; ten million bars of gzipped CSV to Parquet, by part
+bench-ingest: install ## on one core: the limit of an account; pages of JSON to typed rows; ten million bars to Parquet
 	@POLARS_MAX_THREADS=1 taskset -c 0 $(BIN)/python -m benchmarks.ingest
 
 snapshot: install ## rewrite the snapshot of the asset graph after an intended change

@@ -38,6 +38,7 @@ from atft_pipeline.jquants.findings import Places
 from atft_pipeline.jquants.source import LocatedRows
 from atft_pipeline.jquants.wire import TypedRows, to_typed
 from benchmarks.stages import MemoryWatch
+from benchmarks.throttle import measure_throttle
 from benchmarks.wire_data import PLAN, keep_as_received, pages, write_files
 from resources.lake import Lake
 from resources.manifest import Provenance, hash_file, hash_table
@@ -190,11 +191,12 @@ def _seconds(work: Callable[[], object]) -> float:
 
 
 def main() -> None:
-    """Pages first, then the files."""
+    """The limit first, then pages, then the files."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--months", type=int, default=120, help="files of bars, 84,000 rows each; at least 24")
     months = parser.parse_args().months
     print(f"cores: {len(os.sched_getaffinity(0))}; threads of polars: {pl.thread_pool_size()}")
+    measure_throttle()
     measure_pages()
     measure_bulk(months)
 
