@@ -14,7 +14,7 @@ import polars as pl
 
 from atft_pipeline.features.contract import CONTRACT
 
-PRICES = CONTRACT.select(["technical", "volatility", "liquidity", "market", "cross_market", "sector"])
+PRICES = CONTRACT.select(["alpha158", "technical", "volatility", "liquidity", "market", "cross_market", "sector"])
 """The families that need nothing but what this market has: bars, the index and the universe."""
 
 SECTORS = (("3650", "9"), ("5250", "10"), ("3750", "9"))

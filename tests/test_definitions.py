@@ -86,7 +86,7 @@ def test_the_workspace_file_points_at_the_composition_root() -> None:
 def test_the_location_loads_without_the_heavy_libraries() -> None:
     script = (
         "import sys; import jobs.definitions;"
-        "print(sorted({'torch', 'torch_geometric', 'mlflow', 'pandera', 'matplotlib'} & set(sys.modules)))"
+        "print(sorted({'torch', 'torch_geometric', 'mlflow', 'numba', 'pandera', 'matplotlib'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == "[]"

@@ -4,8 +4,8 @@ A feature table that silently shrank from 306 to 99 columns is what this stops. 
 their functions in `families/`; this file only puts them in order. Schemas, checks, the docs and the model's input
 layer are made from it.
 
-Version 1 holds the price families (86 columns from bars, TOPIX and the master), and the families that become known by
-publication: flows, margin trading, short selling, statements, events.
+Version 1 holds the families of bars, TOPIX and the master, and those that become known by publication: flows, margin
+trading, short selling, statements, events.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from functools import cached_property
 from atft_pipeline.errors import ContractError
 from atft_pipeline.features.column import Column, Feature, Kind, Scope
 from atft_pipeline.features.families import (
+    alpha158,
     cross_market,
     events,
     flow,
@@ -125,6 +126,7 @@ class Contract:
 
 
 FEATURES: tuple[Feature, ...] = (
+    *alpha158.FEATURES,
     *technical.FEATURES,
     *volatility.FEATURES,
     *liquidity.FEATURES,

@@ -7,10 +7,11 @@ whatever the panel's first session is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
+from typing import TypeVar, cast
 
 import numpy as np
 import polars as pl
@@ -19,6 +20,8 @@ from numpy.typing import NDArray
 from atft_pipeline.calendar import TradingCalendar
 from atft_pipeline.errors import ContractError
 from atft_pipeline.features.windows import Array, lag
+
+T = TypeVar("T")
 
 STALE_AFTER = 60
 """A close older than this many sessions is no base for a return any more: this is what keeps warm-ups finite."""
@@ -77,11 +80,26 @@ class Prices:
         """Product of the factors up to t [D, C]; `price / basis` and `volume * basis` are on one share basis."""
         return np.cumprod(self.factor, axis=0, dtype=np.float64)
 
+    @cached_property
+    def level(self) -> Array:
+        """Close on the panel's share basis [D, C]: only ratios of it mean something."""
+        return self.close / self.basis
+
     def past_return(self, sessions: int) -> Array:
         """`C_t / (C_{t-n} prod_{(t-n, t]} A) - 1` [D, C]; the last close at or before t-n stands for a missing one."""
         if sessions == 1:
             return self.daily_return
-        return (self.close / self.basis) / lag(self.carried / self.basis, sessions) - 1.0
+        if sessions not in self._past_returns:
+            self._past_returns[sessions] = self.level / lag(self._carried_level, sessions) - 1.0
+        return self._past_returns[sessions]
+
+    @cached_property
+    def _carried_level(self) -> Array:
+        return self.carried / self.basis
+
+    @cached_property
+    def _past_returns(self) -> dict[int, Array]:
+        return {}
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,9 +132,20 @@ class Panel:
     tables: Mapping[str, pl.LazyFrame]
 
     @cached_property
+    def cells(self) -> NDArray[np.intp]:
+        """Where the members stand in a flattened [D, C], by session, then code: the rows of the feature table."""
+        return np.flatnonzero(self.member)
+
+    @cached_property
     def memo(self) -> dict[object, object]:
         """What several columns share, by a key of their own: computed once for a panel."""
         return {}
+
+    def once(self, key: object, make: Callable[[], T]) -> T:
+        """What `make` gives, from `memo` if it is there: a key stands for one kind of thing."""
+        if key not in self.memo:
+            self.memo[key] = make()
+        return cast(T, self.memo[key])
 
 
 CLASSIFICATIONS = {"s33": "S33", "s17": "S17", "section": "Mkt"}
@@ -146,10 +175,9 @@ def build_panel(
     groups: dict[str, NDArray[np.int64]] = {}
     labels: dict[str, tuple[str, ...]] = {}
     for name, column in CLASSIFICATIONS.items():
-        labels[name] = tuple(sorted(set(members[column].drop_nulls().to_list()) - {"-", ""}))
-        known = {label: number for number, label in enumerate(labels[name])}
+        labels[name] = tuple(sorted(set(members[column].drop_nulls().unique().to_list()) - {"-", ""}))
         groups[name] = np.full(shape, -1, dtype=np.int64)
-        groups[name][position] = [known.get(label, -1) for label in members[column].to_list()]
+        groups[name][position] = _numbers(members[column], labels[name])
     nothing = pl.LazyFrame(schema={"Date": pl.Date})
     return Panel(
         sessions=tuple(sessions),
@@ -162,6 +190,13 @@ def build_panel(
         calendar=calendar,
         tables=tables,
     )
+
+
+def _numbers(found: pl.Series, labels: Sequence[str]) -> NDArray[np.int64]:
+    """The place of each label among `labels`, -1 for another one and for null."""
+    numbers = pl.Series(range(len(labels)), dtype=pl.Int64)
+    known = found.cast(pl.String).replace_strict(pl.Series(labels, dtype=pl.String), numbers, default=-1)
+    return known.cast(pl.Int64).fill_null(-1).to_numpy()
 
 
 def grid(bars: pl.LazyFrame, sessions: Sequence[date], codes: Sequence[str]) -> Prices:

@@ -19,6 +19,7 @@ FORBIDDEN = re.compile(r"date|code|target|label|forward|^(open|high|low|close|pr
 def test_each_family_has_its_columns() -> None:
     """Written out, so that a column that goes missing shows here."""
     assert Counter(column.family for column in CONTRACT.columns) == {
+        "alpha158": 158,
         "technical": 22,
         "volatility": 10,
         "liquidity": 8,
@@ -83,7 +84,7 @@ def test_select_keeps_order_and_refuses_unknown_families() -> None:
         {"formula": "another"},
         {"warmup": 1},
         {"max_null_share": 0.2},
-        {"return_like": False},
+        {"return_like": True},
     ],
 )
 def test_hash_covers_every_field(change: dict[str, object]) -> None:
@@ -99,13 +100,13 @@ def test_a_contract_cannot_contradict_itself() -> None:
     """No name twice, no family torn apart, no unknown column."""
     first, second, *_ = CONTRACT.columns
     last = CONTRACT.columns[-1]
-    with pytest.raises(ContractError, match="named twice: return_1"):
+    with pytest.raises(ContractError, match="named twice: kmid"):
         Contract(1, (first, first))
     with pytest.raises(ContractError, match="interleave"):
         Contract(1, (first, last, second))
     with pytest.raises(ContractError, match="'nothing' is not in the contract"):
         CONTRACT["nothing"]
-    assert CONTRACT["return_5"] is second
+    assert CONTRACT["klen"] is second
 
 
 def test_columns_by_kind_and_scope() -> None:

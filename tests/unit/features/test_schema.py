@@ -86,7 +86,7 @@ MUTATIONS: list[tuple[str, Callable[[pl.DataFrame], pl.DataFrame], set[tuple[str
         {("missing", c.name, "volatility") for c in CONTRACT.columns if c.family == "volatility"},
     ),
     ("one too many", lambda f: f.with_columns(target=constant(0)), {("extra", "target", "")}),
-    ("two swapped", swap, {("order", "return_20", "technical")}),
+    ("two swapped", swap, {("order", "kup", "alpha158")}),
     ("float64", lambda f: f.cast({"beta_60": pl.Float64}), {("dtype", "beta_60", "cross_market")}),
     ("codes as numbers", lambda f: f.cast({"Code": pl.Int64}), {("dtype", "Code", "")}),
     ("a day twice", lambda f: pl.concat([f, f.head(1)]), {("duplicate", "Date, Code", "")}),
