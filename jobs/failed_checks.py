@@ -11,25 +11,26 @@ from dagster._core.storage.asset_check_execution_record import (
     AssetCheckExecutionRecordStatus,
 )
 
+WARN = dg.AssetCheckSeverity.WARN
 
-def unpassed_checks(
+
+def failed_checks(
     instance: dg.DagsterInstance,
     graph: BaseAssetGraph,  # type: ignore[type-arg]
     keys: Iterable[dg.AssetKey],
 ) -> dict[dg.AssetKey, str]:
-    """Names of blocking checks whose last execution failed, or never ended because its run died, by asset.
+    """Names of blocking checks whose last execution failed, by asset.
 
-    A check that was never executed says nothing: the records may be younger than the lake.
+    A check that was not executed says nothing: its run died before it, or the records are younger than the lake.
     """
     wanted = set(keys)
     checks = [key for key in graph.asset_check_keys if key.asset_key in wanted and graph.get(key).blocking]
     latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(checks)
-    return {key.asset_key: key.name for key, record in latest.items() if not _passed(record)}
+    return {key.asset_key: key.name for key, record in latest.items() if _failed(record)}
 
 
-def _passed(record: AssetCheckExecutionRecord) -> bool:
-    """Whether what depends on the asset may go on: warnings do not hold it up."""
-    if record.status == AssetCheckExecutionRecordStatus.SUCCEEDED:
-        return True
-    evaluation = record.evaluation  # of a run that died before the check it is the plan to execute it
-    return isinstance(evaluation, dg.AssetCheckEvaluation) and evaluation.severity == dg.AssetCheckSeverity.WARN
+def _failed(record: AssetCheckExecutionRecord) -> bool:
+    """Whether what depends on the asset must not go on: warnings do not hold it up."""
+    evaluation = record.evaluation  # of a check that was planned and not executed it is the plan
+    failed = record.status == AssetCheckExecutionRecordStatus.FAILED
+    return failed and isinstance(evaluation, dg.AssetCheckEvaluation) and evaluation.severity != WARN

@@ -12,7 +12,7 @@ from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGra
 from assets.stage import months
 from atft_pipeline.errors import SettingsError
 from atft_pipeline.settings import Settings
-from jobs.failed_checks import unpassed_checks
+from jobs.failed_checks import failed_checks
 from resources.currency import Currency, asset_name
 from resources.lake import Lake
 from resources.structure import Structure
@@ -68,14 +68,14 @@ def plan(
             f"No month of {known[0]} to {known[-1]} lies in {within}.", remedy="Choose months of the period."
         )
     currency = Currency(whole_graph(), lake, structure, settings)
-    unpassed = unpassed_checks(instance, graph, keys)
+    failed = failed_checks(instance, graph, keys)
     reasons: dict[AssetKey, str] = {}
     stale: dict[AssetKey, set[str]] = {}
     for key in keys:
         reason, which = _why(currency, key, wanted, reasons, stale)
-        if not reason and key in unpassed:
+        if not reason and key in failed:
             reason, which = (
-                f"check {unpassed[key]} did not pass",
+                f"check {failed[key]} did not pass",
                 set(wanted) if graph.get(key).is_partitioned else which,
             )
         if reason:
