@@ -12,7 +12,7 @@ from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGra
 from assets.stage import months
 from atft_pipeline.errors import SettingsError
 from atft_pipeline.settings import Settings
-from jobs.failed_checks import failed_checks
+from jobs.blocking_checks import failed_checks
 from resources.currency import Currency, asset_name
 from resources.lake import Lake
 from resources.structure import Structure

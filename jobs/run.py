@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from jobs.blocking_checks import execute_unreached_checks
 from jobs.killed_runs import bury_killed_runs, process_tag
 from jobs.plan import Plan, plan
 from jobs.schedules import RANGE_END, RANGE_START
@@ -47,6 +48,8 @@ def run_job(
     instance = dg.DagsterInstance.get()
     for run_id in bury_killed_runs(instance):
         print(f"Run {run_id[:8]} was killed: marked as failed, its slots are free.", flush=True)
+    for check in execute_unreached_checks(defs.resolve_job_def(job), instance, LakeResource().open()):
+        print(f"A killed run had not reached the check {check}: executed.", flush=True)
     todo = plan(defs, job, instance, LakeResource().open(), shape, shape.settings, to=to, within=within)
     if not todo.reasons:
         return Outcome(todo, "", {}, (), ())

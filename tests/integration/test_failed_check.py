@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import dagster as dg
 import pytest
 
+from jobs.blocking_checks import execute_unreached_checks
 from jobs.definitions import defs
 from jobs.plan import Plan, plan
 from jobs.run import Outcome, run_job
@@ -44,6 +45,16 @@ def test_a_failed_blocking_check_makes_its_asset_and_what_follows_due(instance: 
     assert reasons[CACHE] == f"check {CHECK} did not pass"
     assert reasons[dg.AssetKey(["fold_models", "full"])] == "arrow_cache is made again"
     assert dg.AssetKey("features") not in reasons
+
+
+def test_a_check_that_a_killed_run_never_reached_is_executed_first(instance: dg.DagsterInstance) -> None:
+    job, lake = defs.resolve_job_def("research"), LakeResource().open()
+    dead = instance.create_run_for_job(job)  # it plans every check of the job
+    assert execute_unreached_checks(job, instance, lake) == ()  # it may still reach them
+    instance.report_run_failed(dead)
+    assert f"arrow_cache: {CHECK}" in execute_unreached_checks(job, instance, lake)
+    assert execute_unreached_checks(job, instance, lake) == ()
+    assert todo(instance).reasons == {}  # they passed
 
 
 def test_a_warning_holds_nothing_up(instance: dg.DagsterInstance) -> None:
