@@ -33,7 +33,7 @@ def execute_unreached_checks(job: dg.JobDefinition, instance: dg.DagsterInstance
     without anything committed are left to the run that makes them.
     """
     graph = job.asset_layer.asset_graph
-    records = _latest(instance, graph, job.asset_layer.executable_asset_keys)
+    records = _latest(instance, graph, set(job.asset_layer.executable_asset_keys))
     left = {
         key
         for key, record in records.items()
