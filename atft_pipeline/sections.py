@@ -28,7 +28,7 @@ class SimulatorSettings(Section):
 
     n_codes: Annotated[int, Field(ge=20, le=6000)] = 250
     last_session: date = date(2024, 12, 30)
-    n_sessions: Annotated[int, Field(ge=60)] = 780
+    n_sessions: Annotated[int, Field(ge=60)] = 1_100
     seed: int = 7
     linear_effect: Annotated[float, Field(ge=0.0)] = 1.0
     reversal_effect: Annotated[float, Field(ge=0.0)] = 1.0
@@ -103,12 +103,18 @@ class FeatureSettings(Section):
     """Which feature families are made; the contract is exact for them."""
 
     families: Annotated[tuple[str, ...], Field(min_length=1)] = (
+        "alpha158",
         "technical",
         "volatility",
         "liquidity",
         "market",
         "cross_market",
         "sector",
+        "flow",
+        "margin",
+        "short_selling",
+        "statements",
+        "events",
     )
 
 

@@ -21,6 +21,7 @@ atexit.register(shutil.rmtree, HOME, ignore_errors=True)
 
 TINY = {
     "store": HOME,
+    "features.families": ["volatility", "liquidity", "market", "cross_market", "sector"],
     "source.simulator.n_codes": 160,
     "source.simulator.n_sessions": 430,
     "period.sessions": 150,

@@ -37,43 +37,50 @@ class Groups:
 
     def peer_mean(self, values: Array) -> Array:
         """Mean over the other members with a value [D, C]; NaN with fewer than `MIN_PEERS` of them."""
-        n, total = self._peers(values, 0), self._peers(values, 1)
+        known, own = self._known(values)
+        n, total = self._peers(known), self._peers(own)
         return self._spread(total / np.where(n >= MIN_PEERS, n, np.nan))
 
     def peer_z(self, values: Array) -> Array:
         """Own value minus the peers' mean, over the peers' standard deviation (ddof 1, three peers or more) [D, C]."""
-        n, total, squares = (self._peers(values, power) for power in (0, 1, 2))
+        known, own = self._known(values)
+        n, total, squares = self._peers(known), self._peers(own), self._peers(own * own)
         n = np.where(n > MIN_PEERS, n, np.nan)
         variance = (squares - total * total / n) / (n - 1)
         variance = np.where(variance > RELATIVE_ZERO * squares, variance, np.nan)
-        return self._spread((values[self._cells] - total / n) / np.sqrt(variance))
+        return self._spread((values.reshape(-1)[self._cells] - total / n) / np.sqrt(variance))
 
     def rank(self, values: Array) -> Array:
         """Place among the members with a value [D, C]: 0 lowest .. 1 highest, ties averaged; NaN below three."""
-        rank, n = _rank_within(self._key, values[self._cells])
+        rank, n = _rank_within(self._key, values.reshape(-1)[self._cells])
         return self._spread((rank - 1.0) / np.where(n > MIN_PEERS, n - 1.0, np.nan))
 
     @cached_property
-    def _cells(self) -> tuple[NDArray[np.intp], ...]:
-        return np.nonzero(self.member & (self.group >= 0))
+    def _cells(self) -> NDArray[np.intp]:
+        """Places in a flattened [D, C]: one number is several times as fast to gather by as a pair."""
+        return np.flatnonzero(self.member & (self.group >= 0))
 
     @cached_property
     def _key(self) -> NDArray[np.int64]:
         """One number per (day, group), for each cell."""
         n_groups = int(self.group.max(initial=0)) + 1
-        return np.asarray(self._cells[0] * n_groups + self.group[self._cells], dtype=np.int64)
+        day = self._cells // max(self.group.shape[1], 1)
+        return np.asarray(day * n_groups + self.group.reshape(-1)[self._cells], dtype=np.int64)
 
-    def _peers(self, values: Array, power: int) -> Array:
-        """Sum of `value^power` over the other members with a value, per cell."""
-        own = values[self._cells]
-        own = np.where(np.isfinite(own), own, np.nan) ** power if power else np.isfinite(own).astype(np.float64)
-        own = np.where(np.isnan(own), 0.0, own)
+    def _known(self, values: Array) -> tuple[Array, Array]:
+        """Per cell: 1 where there is a value, else 0; and the value, else 0."""
+        own = values.reshape(-1)[self._cells]
+        known = np.isfinite(own)
+        return known.astype(np.float64), np.where(known, own, 0.0)
+
+    def _peers(self, own: Array) -> Array:
+        """Sum over the other members, per cell."""
         return np.asarray(np.bincount(self._key, weights=own)[self._key] - own if len(own) else own)
 
     def _spread(self, cells: Array) -> Array:
-        out = np.full(self.group.shape, np.nan)
+        out = np.full(self.group.size, np.nan)
         out[self._cells] = cells
-        return out
+        return out.reshape(self.group.shape)
 
 
 def quintile(values: Array, member: NDArray[np.bool_]) -> Array:

@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ATFT = [sys.executable, "-m", "jobs.cli"]
 
 TINY = [
+    'features.families=["volatility", "liquidity", "market", "cross_market", "sector"]',
     "source.simulator.n_codes=160",
     "source.simulator.n_sessions=430",
     "period.sessions=150",

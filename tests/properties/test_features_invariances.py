@@ -24,7 +24,7 @@ FEW = settings(max_examples=5, deadline=None, derandomize=True)
 @lru_cache(maxsize=4)
 def market(seed: int = 7) -> TinyMarket:
     """One market per seed, made once."""
-    return tiny_market(n_sessions=330, seed=seed)
+    return tiny_market(n_sessions=580, seed=seed)
 
 
 def features(
@@ -67,12 +67,12 @@ def shuffle(frame: pl.DataFrame, after: date, rng: np.random.Generator) -> pl.Da
 
 
 @FEW
-@given(cut=st.integers(270, 325), seed=st.integers(0, 2**32 - 1))
+@given(cut=st.integers(520, 575), seed=st.integers(0, 2**32 - 1))
 def test_the_future_changes_no_bit_of_the_past(cut: int, seed: int) -> None:
     """Change, shuffle or delete everything after t: rows up to t stay the same to the bit, in every column."""
     m, rng = market(), np.random.default_rng(seed)
     day = m.sessions[cut]
-    past = features(m, 262, 329).filter(pl.col("Date") <= day)
+    past = features(m, 512, 579).filter(pl.col("Date") <= day)
     assert past.height > 0
     for name, bars, topix in (
         ("changed", noise(m.bars, day, rng), noise(m.topix, day, rng)),
@@ -80,7 +80,7 @@ def test_the_future_changes_no_bit_of_the_past(cut: int, seed: int) -> None:
         ("deleted", m.bars.filter(pl.col("Date") <= day), m.topix.filter(pl.col("Date") <= day)),
     ):
         universe = m.universe.filter((pl.col("Date") <= day) | pl.Series(rng.random(m.universe.height) < 0.5))
-        again = features(m, 262, 329, universe, daily_bars=bars, topix=topix)
+        again = features(m, 512, 579, universe, daily_bars=bars, topix=topix)
         for column in past.columns:
             kept = again.filter(pl.col("Date") <= day)[column]
             assert kept.equals(past[column], null_equal=True), f"{column} sees the future when it is {name}"
@@ -89,10 +89,10 @@ def test_the_future_changes_no_bit_of_the_past(cut: int, seed: int) -> None:
 def test_the_control_sees_the_future() -> None:
     """The same noise does change the rows after t: else the test above could not fail."""
     m = market()
-    day = m.sessions[300]
+    day = m.sessions[550]
     later = pl.col("Date") > day
-    noisy = features(m, 262, 329, daily_bars=noise(m.bars, day, np.random.default_rng(0)))
-    true = features(m, 262, 329)
+    noisy = features(m, 512, 579, daily_bars=noise(m.bars, day, np.random.default_rng(0)))
+    true = features(m, 512, 579)
     stock = [c.name for c in PRICES.columns if c.scope != "market" and not c.name.endswith("_size")]
     assert [name for name in stock if noisy.filter(later)[name].equals(true.filter(later)[name])] == []
 
@@ -100,11 +100,11 @@ def test_the_control_sees_the_future() -> None:
 def test_month_by_month_equals_the_whole_history() -> None:
     """Each chunk reads its own warm-up only: 1e-6 relative, nulls at the same places, whatever the chunk."""
     m = market()
-    whole = features(m, 0, 329)
+    whole = features(m, 0, 579)
     for length in (1, 20, 33):
-        starts = range(0, 330, length) if length > 1 else (0, 100, 200, 329)
+        starts = range(0, 580, length) if length > 1 else (0, 100, 350, 579)
         for first in starts:
-            part = features(m, first, min(first + length, 330) - 1)
+            part = features(m, first, min(first + length, 580) - 1)
             same = whole.join(part.select("Date", "Code"), on=["Date", "Code"], how="semi")
             assert part.select("Date", "Code").equals(same.select("Date", "Code"))
             for column in PRICES.columns:
@@ -127,8 +127,8 @@ def test_each_column_keeps_its_own_warmup(column: Column) -> None:
 @lru_cache(maxsize=64)
 def _cut_at(warmup: int) -> tuple[pl.DataFrame, pl.DataFrame]:
     m = market()
-    kept = pl.col("Date") >= m.sessions[328 - warmup]
-    return features(m, 328, 328), features(m, 328, 328, daily_bars=m.bars.filter(kept), topix=m.topix.filter(kept))
+    kept = pl.col("Date") >= m.sessions[578 - warmup]
+    return features(m, 578, 578), features(m, 578, 578, daily_bars=m.bars.filter(kept), topix=m.topix.filter(kept))
 
 
 @FEW
@@ -141,11 +141,11 @@ def test_order_of_rows_changes_no_byte(seed: int) -> None:
         for name, frame in (("daily_bars", m.bars), ("topix", m.topix), ("trading_calendar", m.calendar))
     }
     universe = m.universe.sample(fraction=1.0, shuffle=True, seed=seed % 2**31)
-    assert as_bytes(features(m, 300, 329, universe, **mixed)) == as_bytes(features(m, 300, 329))
+    assert as_bytes(features(m, 550, 579, universe, **mixed)) == as_bytes(features(m, 550, 579))
 
 
 @FEW
-@given(day=st.integers(70, 329), factor=st.sampled_from([0.5, 0.2, 1 / 3, 10.0]))
+@given(day=st.integers(320, 579), factor=st.sampled_from([0.5, 0.2, 1 / 3, 10.0]))
 def test_a_split_changes_nothing_beyond_rounding(day: int, factor: float) -> None:
     """Scale all earlier prices, put the factor on the ex-date: every column stays; limits come from the source."""
     m = market()
@@ -157,7 +157,7 @@ def test_a_split_changes_nothing_beyond_rounding(day: int, factor: float) -> Non
         pl.when(earlier).then(pl.col("Vo") * factor).otherwise("Vo").alias("Vo"),
         pl.when(pl.col("Date") == ex_date).then(pl.col("AdjFactor") * factor).otherwise("AdjFactor").alias("AdjFactor"),
     )
-    true, other = features(m, 262, 329, daily_bars=bars), features(m, 262, 329, daily_bars=split)
+    true, other = features(m, 512, 579, daily_bars=bars), features(m, 512, 579, daily_bars=split)
     for column in PRICES.columns:
         np.testing.assert_allclose(
             other[column.name].to_numpy(), true[column.name].to_numpy(), rtol=1e-5, atol=1e-7, err_msg=column.name
@@ -189,8 +189,8 @@ def test_noise_in_a_stretched_snapshot_changes_no_byte() -> None:
     for master in (snapshot, noisy):
         tables = m.tables(equities_master=master)
         thresholds = UniverseSettings(min_trading_value=0)
-        universe = build_universe(tables, thresholds, m.sessions[300], m.sessions[-1], stretched_master=True)
-        frame = compute_features(tables, universe.lazy(), PRICES.families, m.sessions[300], m.sessions[-1]).collect()
+        universe = build_universe(tables, thresholds, m.sessions[550], m.sessions[-1], stretched_master=True)
+        frame = compute_features(tables, universe.lazy(), PRICES.families, m.sessions[550], m.sessions[-1]).collect()
         answers.append((as_bytes(universe), as_bytes(frame), frame.height))
     assert answers[0] == answers[1]
     assert answers[0][2] > 300
@@ -199,17 +199,17 @@ def test_noise_in_a_stretched_snapshot_changes_no_byte() -> None:
 def test_rows_are_the_members_and_columns_the_contract() -> None:
     """One sorted row per member; a stock that does not trade keeps its row; families select columns."""
     m = market()
-    frame = features(m, 300, 302)
+    frame = features(m, 550, 552)
     assert frame.columns == ["Date", "Code", *PRICES.names]
     assert set(frame.dtypes[2:]) == {pl.Float32}
-    members = m.universe.filter(pl.col("Date").is_in(m.sessions[300:303])).select("Date", "Code").sort("Date", "Code")
+    members = m.universe.filter(pl.col("Date").is_in(m.sessions[550:553])).select("Date", "Code").sort("Date", "Code")
     assert frame.select("Date", "Code").equals(members)
-    suspended = m.bars.filter(pl.col("Date").is_in(m.sessions[300:303]), pl.col("C").is_null())
+    suspended = m.bars.filter(pl.col("Date").is_in(m.sessions[550:553]), pl.col("C").is_null())
     rows = frame.join(suspended.select("Date", "Code"), on=["Date", "Code"], how="semi")
     assert rows.height == suspended.height > 0
     assert rows["return_1"].null_count() == rows.height
     assert rows["volatility_60"].null_count() < rows.height
-    some = compute_features(m.tables(), m.universe.lazy(), ["market"], m.sessions[300], m.sessions[302]).collect()
+    some = compute_features(m.tables(), m.universe.lazy(), ["market"], m.sessions[550], m.sessions[552]).collect()
     assert some.columns == ["Date", "Code", *PRICES.select(["market"]).names]
 
 
@@ -217,7 +217,7 @@ def test_a_period_without_members_gives_an_empty_table() -> None:
     """A weekend, or a universe without stocks: the columns, no rows."""
     m = market()
     nobody = m.universe.with_columns(in_universe=pl.lit(value=False))
-    frame = features(m, 300, 310, nobody)
+    frame = features(m, 550, 560, nobody)
     assert frame.height == 0
     assert frame.columns == ["Date", "Code", *PRICES.names]
     assert set(frame.dtypes[2:]) == {pl.Float32}

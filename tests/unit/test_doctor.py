@@ -112,7 +112,7 @@ def test_an_endpoint_that_is_missing_is_told_with_what_to_leave_out() -> None:
     with pytest.raises(EndpointMissing, match="no topix; needed by market, cross_market, the graph") as caught:
         require_endpoints(settings, offered)
     assert "indices_bars_daily_topix.parquet" in caught.value.remedy
-    left = '["technical", "volatility", "liquidity", "sector"]'
+    left = '["alpha158", "technical", "volatility", "liquidity", "sector"]'
     assert f"--set 'features.families={left}' --set model.graph.enabled=false" in caught.value.remedy
     assert computable_families(offered) == ("alpha158", "technical", "volatility", "liquidity", "sector")
     followed = {"features.families": left, "model.graph.enabled": "false"}

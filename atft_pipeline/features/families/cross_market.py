@@ -18,7 +18,12 @@ from atft_pipeline.features.windows import Array, regression, window_std
 
 def beta(panel: Panel, *, sessions: int) -> Array:
     """Slope of the stock's daily return on TOPIX's."""
-    return regression(panel.prices.session_return, panel.topix.session_return, sessions)[0]
+    return _on_the_market(panel, sessions)[0]
+
+
+def _on_the_market(panel: Panel, sessions: int) -> tuple[Array, Array]:
+    own, market = panel.prices.session_return, panel.topix.session_return
+    return panel.once(("on the market", sessions), lambda: regression(own, market, sessions))
 
 
 def alpha(panel: Panel, *, sessions: int) -> Array:
@@ -29,7 +34,7 @@ def alpha(panel: Panel, *, sessions: int) -> Array:
 
 def idiosyncratic_volatility(panel: Panel) -> Array:
     """Standard deviation of the regression's residuals."""
-    return regression(panel.prices.session_return, panel.topix.session_return, 60)[1]
+    return _on_the_market(panel, 60)[1]
 
 
 def relative_strength(panel: Panel, *, sessions: int) -> Array:

@@ -30,7 +30,7 @@ LAST_SESSIONS = 3
 
 def sessions_to_announcement(panel: Panel) -> Array:
     """Sessions to the nearest scheduled date after t, capped at 60 [D, C]."""
-    rows = _schedule(panel)
+    rows = panel.once("schedule of announcements", lambda: _schedule(panel))
     nearest = np.full((len(panel.codes), len(panel.sessions)), np.inf)
     for stock, place, until, day in rows.select("stock", "place", "until", "day").iter_rows():
         ahead = nearest[stock, max(place, 0) : max(min(until, day, place + MAX_AGE + 1), 0)]
@@ -41,7 +41,7 @@ def sessions_to_announcement(panel: Panel) -> Array:
 
 def sessions_since_announcement(panel: Panel) -> Array:
     """Sessions since the latest scheduled date at or before t [D, C]; a date replaced by its own day did not come."""
-    rows = _schedule(panel).filter(pl.col("until") > pl.col("day"))
+    rows = panel.once("schedule of announcements", lambda: _schedule(panel)).filter(pl.col("until") > pl.col("day"))
     latest = np.full((len(panel.codes), len(panel.sessions)), -np.inf)
     for stock, place, day in rows.select("stock", "place", "day").iter_rows():
         after = latest[stock, max(place, day, 0) : max(place + MAX_AGE + 1, 0)]
@@ -66,18 +66,13 @@ def _schedule(panel: Panel) -> pl.DataFrame:
 
     A row without a date ("undecided") replaces the one before, and is left out then.
     """
-    key = "schedule of announcements"
-    if key not in panel.memo:
-        subject = ["Code", "FQName", "FYE"]
-        rows = panel.tables["earnings_dates"].select(*subject, "PubDate", "SchDate").collect()
-        rows = rows.sort(*subject, "PubDate", "SchDate")
-        rows = rows.with_columns(usable_on(rows["PubDate"], panel.calendar).alias("usable"))
-        placed = with_places(rows, panel, subject)
-        day = places(usable_on(placed["SchDate"], panel.calendar), panel)
-        panel.memo[key] = placed.with_columns(pl.Series("day", day, dtype=pl.Int64)).filter(pl.col("day") < NEVER)
-    found = panel.memo[key]
-    assert isinstance(found, pl.DataFrame)
-    return found
+    subject = ["Code", "FQName", "FYE"]
+    rows = panel.tables["earnings_dates"].select(*subject, "PubDate", "SchDate").collect()
+    rows = rows.sort(*subject, "PubDate", "SchDate")
+    rows = rows.with_columns(usable_on(rows["PubDate"], panel.calendar).alias("usable"))
+    placed = with_places(rows, panel, subject)
+    day = places(usable_on(placed["SchDate"], panel.calendar), panel)
+    return placed.with_columns(pl.Series("day", day, dtype=pl.Int64)).filter(pl.col("day") < NEVER)
 
 
 _column = partial(Column, family="events", dtype="Float32")

@@ -67,12 +67,7 @@ class InvestorWeeks:
 
 def investor_weeks(panel: Panel) -> InvestorWeeks:
     """The weeks known on each session of the panel: the newest 52 of those that began within `REACH` sessions."""
-    key = "investor_weeks"
-    if key not in panel.memo:
-        panel.memo[key] = _investor_weeks(panel)
-    found = panel.memo[key]
-    assert isinstance(found, InvestorWeeks)
-    return found
+    return panel.once("investor_weeks", lambda: _investor_weeks(panel))
 
 
 def line_of_stocks(panel: Panel) -> NDArray[np.int64]:

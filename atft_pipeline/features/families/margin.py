@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, cast
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -64,9 +64,7 @@ class Balances:
 
 def balances(panel: Panel) -> Balances:
     """The newest known balance of each stock and session."""
-    if "margin_interest" not in panel.memo:
-        panel.memo["margin_interest"] = _balances(panel)
-    return cast(Balances, panel.memo["margin_interest"])
+    return panel.once("margin_interest", lambda: _balances(panel))
 
 
 def balance_to_adv(panel: Panel, *, side: Side) -> Array:
@@ -143,10 +141,8 @@ def _balances(panel: Panel) -> Balances:
 
 def _daily_volume(panel: Panel) -> Array:
     """Mean volume of 20 sessions, shares times the basis of their sessions; NaN where it is 0."""
-    if "margin_volume" not in panel.memo:
-        mean = window_mean(panel.prices.volume * panel.prices.basis, 20)
-        panel.memo["margin_volume"] = np.where(mean > 0, mean, np.nan)
-    return cast(Array, panel.memo["margin_volume"])
+    mean = panel.once("margin_volume", lambda: window_mean(panel.prices.volume * panel.prices.basis, 20))
+    return np.where(mean > 0, mean, np.nan)
 
 
 INTEREST = "balances with PubDate < t; without PubDate from the 3rd session of the week after Date: always Date <= t"

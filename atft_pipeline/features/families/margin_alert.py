@@ -8,7 +8,7 @@ is a fact and 0, not a gap: the table lists the designated stocks of each sessio
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -51,9 +51,7 @@ class Designated:
 
 def designated(panel: Panel) -> Designated:
     """The rows of margin_alert, each on the session of its publication and on no other."""
-    if "margin_alert" not in panel.memo:
-        panel.memo["margin_alert"] = _designated(panel)
-    return cast(Designated, panel.memo["margin_alert"])
+    return panel.once("margin_alert", lambda: _designated(panel))
 
 
 def sessions_designated(panel: Panel) -> Array:

@@ -24,12 +24,13 @@ Level = Literal["s33", "s17"]
 
 def groups(panel: Panel, level: Level) -> Groups:
     """The classification's groups on each day."""
-    return Groups(panel.s33 if level == "s33" else panel.s17, panel.member)
+    return panel.once(("groups", level), lambda: Groups(panel.s33 if level == "s33" else panel.s17, panel.member))
 
 
 def peer_return(panel: Panel, *, level: Level, sessions: int) -> Array:
     """Mean past return of the peers."""
-    return groups(panel, level).peer_mean(panel.prices.past_return(sessions))
+    past = panel.prices.past_return(sessions)
+    return panel.once(("peer_return", level, sessions), lambda: groups(panel, level).peer_mean(past))
 
 
 def relative_return(panel: Panel, *, level: Level, sessions: int) -> Array:

@@ -12,7 +12,7 @@ out. As of: DiscDate < t (17:30), never CalcDate. Ratios to shares outstanding n
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -90,25 +90,19 @@ def position_change(panel: Panel, *, sessions: int) -> Array:
 
 def reported(panel: Panel) -> Reported:
     """The standing reports, made once for a panel."""
-    key = "reported short positions"
-    if key not in panel.memo:
-        panel.memo[key] = _reported(panel)
-    found = panel.memo[key]
-    assert isinstance(found, Reported)
-    return found
+    return panel.once("reported short positions", lambda: _reported(panel))
 
 
-def _sold(panel: Panel) -> dict[str, Array]:
+def _sold(panel: Panel) -> Mapping[str, Array]:
     """Yen sold by sector [D, sectors], of the session itself."""
-    key = "yen sold by sector"
-    if key not in panel.memo:
+
+    def made() -> Mapping[str, Array]:
         columns = ("SellExShortVa", "ShrtWithResVa", "ShrtNoResVa")
         rows = panel.tables["short_ratio"].select("Date", "S33", *columns).sort("Date", "S33").collect()
         rows = rows.with_columns(usable_on(rows["Date"], panel.calendar).alias("usable"))
-        panel.memo[key] = last_known(rows, columns, panel.sessions, panel.labels["s33"], by="S33", max_age=0).values
-    found = panel.memo[key]
-    assert isinstance(found, dict)
-    return found
+        return last_known(rows, columns, panel.sessions, panel.labels["s33"], by="S33", max_age=0).values
+
+    return panel.once("yen sold by sector", made)
 
 
 def _on_stocks(panel: Panel, *, of_sectors: Callable[[Panel], Array]) -> Array:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from datetime import time
 from itertools import chain
-from typing import cast
 
 import polars as pl
 
@@ -57,9 +56,7 @@ def disclosures(panel: Panel) -> pl.DataFrame:
         (yen) and book (per share). Per-share figures are over the share basis of DiscDate: times the basis of t they
         are on that of t.
     """
-    if "disclosures" not in panel.memo:
-        panel.memo["disclosures"] = _disclosures(panel)
-    return cast(pl.DataFrame, panel.memo["disclosures"])
+    return panel.once("disclosures", lambda: _disclosures(panel))
 
 
 def decision_sessions(days: pl.Series, times: pl.Series, calendar: TradingCalendar) -> pl.Series:

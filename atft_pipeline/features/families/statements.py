@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import cast
 
 import numpy as np
 import polars as pl
@@ -34,12 +33,12 @@ Rows = Callable[[Panel], pl.DataFrame]
 
 def results(panel: Panel) -> pl.DataFrame:
     """The newest results beside their comparisons."""
-    return _once(panel, "results", lambda: figures.results(disclosures(panel)))
+    return panel.once(("statements", "results"), lambda: figures.results(disclosures(panel)))
 
 
 def forecasts(panel: Panel) -> pl.DataFrame:
     """Forecasts of a full year."""
-    return _once(panel, "forecasts", lambda: figures.forecasts(disclosures(panel)))
+    return panel.once(("statements", "forecasts"), lambda: figures.forecasts(disclosures(panel)))
 
 
 def result_growth(panel: Panel, *, figure: str) -> Array:
@@ -110,13 +109,6 @@ def stale(panel: Panel) -> Array:
     """1 if nothing was disclosed for more than 120 sessions, else 0."""
     age = days_since(panel)
     return (np.isnan(age) | (age > STALE_SESSIONS)).astype(np.float64)
-
-
-def _once(panel: Panel, name: str, make: Callable[[], pl.DataFrame]) -> pl.DataFrame:
-    key = ("statements", name)
-    if key not in panel.memo:
-        panel.memo[key] = make()
-    return cast(pl.DataFrame, panel.memo[key])
 
 
 def _known(panel: Panel, rows: pl.DataFrame, columns: Sequence[str], max_age: int) -> Known:

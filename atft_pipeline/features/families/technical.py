@@ -50,17 +50,25 @@ def relative_strength_index(panel: Panel, *, n: int) -> Array:
 
 def macd(panel: Panel) -> tuple[Array, Array]:
     """MACD line and its signal, both as shares of the close."""
-    level = panel.prices.close / panel.prices.basis
-    line = exponential_mean(level, MACD_FAST) - exponential_mean(level, MACD_SLOW)
-    return line / level, exponential_mean(line, MACD_SIGNAL) / level
+
+    def made() -> tuple[Array, Array]:
+        level = panel.prices.level
+        line = exponential_mean(level, MACD_FAST) - exponential_mean(level, MACD_SLOW)
+        return line / level, exponential_mean(line, MACD_SIGNAL) / level
+
+    return panel.once("macd", made)
 
 
 def bollinger(panel: Panel) -> tuple[Array, Array]:
     """Position in the band (-1 lower edge, 1 upper edge) and the band's width as a share of its middle."""
-    level = panel.prices.close / panel.prices.basis
-    middle, deviation = window_mean(level, 20), window_std(level, 20)
-    position = (level - middle) / np.where(deviation > 0, 2 * deviation, np.nan)
-    return position, np.where(np.isnan(level), np.nan, 4 * deviation / middle)
+
+    def made() -> tuple[Array, Array]:
+        level = panel.prices.level
+        middle, deviation = window_mean(level, 20), window_std(level, 20)
+        position = (level - middle) / np.where(deviation > 0, 2 * deviation, np.nan)
+        return position, np.where(np.isnan(level), np.nan, 4 * deviation / middle)
+
+    return panel.once("bollinger", made)
 
 
 def true_range(panel: Panel) -> Array:
@@ -92,12 +100,22 @@ def stochastic(panel: Panel) -> Array:
     """Place of the close between the lowest low and the highest high of 14 sessions, 0..1."""
     prices = panel.prices
     low, high = window_min(prices.low / prices.basis, 14), window_max(prices.high / prices.basis, 14)
-    return np.asarray((prices.close / prices.basis - low) / np.where(high > low, high - low, np.nan))
+    return np.asarray((prices.level - low) / np.where(high > low, high - low, np.nan))
+
+
+def stochastic_signal(panel: Panel) -> Array:
+    """The stochastic's mean over 3 sessions."""
+    return np.where(np.isnan(panel.prices.close), np.nan, window_mean(stochastic(panel), 3))
+
+
+def ema_distance(panel: Panel, *, span: int) -> Array:
+    """Close over its exponential mean, minus 1."""
+    return panel.prices.level / exponential_mean(panel.prices.level, span) - 1.0
 
 
 def ema_slope(panel: Panel, *, span: int) -> Array:
     """Log growth of an exponential mean over 5 sessions."""
-    mean = exponential_mean(panel.prices.close / panel.prices.basis, span)
+    mean = exponential_mean(panel.prices.level, span)
     return np.where(np.isnan(panel.prices.close), np.nan, np.log(mean / lag(mean, 5)))
 
 
@@ -247,6 +265,25 @@ _TREND = (
             formula="(C_t - min14(L)) / (max14(H) - min14(L))",
         ),
         stochastic,
+    ),
+    Feature(
+        _column(
+            name="stochastic_signal",
+            valid_range=(0.0, 1.0),
+            warmup=15,
+            formula="mean3(stochastic_14), with a trade at t",
+        ),
+        stochastic_signal,
+    ),
+    Feature(
+        _column(
+            name="ema_distance_100",
+            valid_range=(-0.98, 49.0),
+            max_null_share=0.2,
+            warmup=EMA_SPANS * 100 - 1,
+            formula="C_t / EMA100(C) - 1",
+        ),
+        partial(ema_distance, span=100),
     ),
     *(
         Feature(

@@ -19,9 +19,14 @@ RETURN = STALE_AFTER + 1
 """Warm-up of a daily return: its base may be this many sessions old."""
 
 
+def log_return(panel: Panel) -> Array:
+    """`ln(1 + r)` of the daily returns."""
+    return panel.once("log_return", lambda: np.log1p(panel.prices.daily_return))
+
+
 def volatility(panel: Panel, *, sessions: int) -> Array:
     """Standard deviation of daily log returns."""
-    return window_std(np.log1p(panel.prices.daily_return), sessions)
+    return panel.once(("volatility", sessions), lambda: window_std(log_return(panel), sessions))
 
 
 def parkinson(panel: Panel) -> Array:
@@ -36,9 +41,13 @@ def _rogers_satchell_terms(prices: Prices) -> Array:
     return np.asarray((high - end) * (high - start) + (low - end) * (low - start))
 
 
+def _rogers_satchell_variance(panel: Panel) -> Array:
+    return panel.once("rogers_satchell", lambda: window_mean(_rogers_satchell_terms(panel.prices), 20))
+
+
 def rogers_satchell(panel: Panel) -> Array:
     """Rogers and Satchell (1991), free of the drift within the session."""
-    return np.sqrt(np.maximum(window_mean(_rogers_satchell_terms(panel.prices), 20), 0.0))
+    return np.sqrt(np.maximum(_rogers_satchell_variance(panel), 0.0))
 
 
 def yang_zhang(panel: Panel) -> Array:
@@ -47,7 +56,7 @@ def yang_zhang(panel: Panel) -> Array:
     overnight = window_std(np.log(prices.open / prices.previous_close), n) ** 2
     daytime = window_std(np.log(prices.close / prices.open), n) ** 2
     k = 0.34 / (1.34 + (n + 1) / (n - 1))
-    return np.sqrt(np.maximum(overnight + k * daytime + (1 - k) * window_mean(_rogers_satchell_terms(prices), n), 0.0))
+    return np.sqrt(np.maximum(overnight + k * daytime + (1 - k) * _rogers_satchell_variance(panel), 0.0))
 
 
 def volatility_of_volatility(panel: Panel) -> Array:
@@ -64,7 +73,7 @@ def downside_volatility(panel: Panel) -> Array:
 
 def skew(panel: Panel) -> Array:
     """Skewness of daily log returns."""
-    return window_skew(np.log1p(panel.prices.daily_return), 60)
+    return window_skew(log_return(panel), 60)
 
 
 def price_range(panel: Panel) -> Array:

@@ -18,9 +18,11 @@ FORBIDDEN = re.compile(r"date|code|target|label|forward|^(open|high|low|close|pr
 
 def test_each_family_has_its_columns() -> None:
     """Written out, so that a column that goes missing shows here."""
+    assert len(CONTRACT.columns) == 306
+    assert len(PRICES.columns) == 246
     assert Counter(column.family for column in CONTRACT.columns) == {
         "alpha158": 158,
-        "technical": 22,
+        "technical": 24,
         "volatility": 10,
         "liquidity": 8,
         "market": 16,
@@ -55,9 +57,10 @@ def test_names_and_promises_are_sound() -> None:
 
 
 def test_warmup_is_finite_and_short() -> None:
-    """Prices 260 sessions at most, a year and a week; a result of a year ago beside one of 15 months before it."""
+    """A result of a year ago beside one of 15 months before; prices 5 spans of EMA 100, else a year and a week."""
     assert CONTRACT.warmup == max(column.warmup for column in CONTRACT.columns) <= 600
-    assert PRICES.warmup <= 260
+    assert PRICES.warmup == PRICES["ema_distance_100"].warmup == 499
+    assert max(column.warmup for column in PRICES.columns if column.name != "ema_distance_100") <= 260
 
 
 def test_return_like_channels_are_daily() -> None:

@@ -103,7 +103,7 @@ def test_rsi_by_hand() -> None:
 
 
 def test_technical_family_against_plain_definitions(market: TinyMarket, features: pl.DataFrame) -> None:
-    """MACD, Bollinger, stochastic, ATR, ADX, slopes of a stock without halts and splits."""
+    """MACD, Bollinger, stochastic, ATR, ADX, trends of a stock without halts and splits."""
     code = market.codes[7]
     x = series(market, code)
     close, high, low = x["C"], x["H"], x["L"]
@@ -123,6 +123,13 @@ def test_technical_family_against_plain_definitions(market: TinyMarket, features
         "bollinger_position": (close[-1] - band.mean()) / (2 * band.std(ddof=1)),
         "bollinger_width": 4 * band.std(ddof=1) / band.mean(),
         "stochastic_14": (close[-1] - low[-14:].min()) / (high[-14:].max() - low[-14:].min()),
+        "stochastic_signal": np.mean(
+            [
+                (close[t] - low[t - 13 : t + 1].min()) / (high[t - 13 : t + 1].max() - low[t - 13 : t + 1].min())
+                for t in range(len(close) - 3, len(close))
+            ]
+        ),
+        "ema_distance_100": close[-1] / ema(close, 100)[-1] - 1,
         "atr_14": ema(true_range, 27)[-1] / close[-1],
         "adx_10": ema(np.abs(plus - minus) / (plus + minus), 19)[-1],
         "ema_slope_20": math.log(ema(close, 20)[-1] / ema(close, 20)[-6]),
