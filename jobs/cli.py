@@ -15,8 +15,10 @@ import click
 from atft_pipeline.errors import AtftError
 from atft_pipeline.jquants.plan_names import PLAN_ORDER
 from atft_pipeline.jquants.twin import SIMULATED_KEY
+from atft_pipeline.sections import SimulatorSettings
 from atft_pipeline.settings import flatten, load_settings, parse_assignments, preset_names
 
+MARKET = SimulatorSettings()
 INTERRUPTED_EXIT = 130
 """What shells give a command that Ctrl-C ended."""
 
@@ -176,8 +178,16 @@ def ui(preset: str, source: Path | None, assignments: tuple[str, ...]) -> None:
     "--plan", type=click.Choice(PLAN_ORDER), default="standard", show_default=True, help="What is subscribed."
 )
 @click.option("--key", default=SIMULATED_KEY, show_default=True, help="The one key that it takes.")
-@click.option("--codes", type=click.IntRange(20, 6000), default=250, show_default=True, help="Names on the market.")
-@click.option("--sessions", type=click.IntRange(60), default=780, show_default=True, help="Sessions of the market.")
+@click.option(
+    "--codes", type=click.IntRange(20, 6000), default=MARKET.n_codes, show_default=True, help="Names on the market."
+)
+@click.option(
+    "--sessions",
+    type=click.IntRange(60),
+    default=MARKET.n_sessions,
+    show_default=True,
+    help="Sessions of the market.",
+)
 @click.option(
     "--last-session",
     type=click.DateTime(["%Y-%m-%d"]),
