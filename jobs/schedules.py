@@ -7,7 +7,6 @@ import dagster as dg
 from assets.raw import CALENDAR
 from atft_pipeline.calendar import TOKYO, TradingCalendar
 from jobs.jobs import nightly_retrain
-from resources.currency import shift_month
 from resources.io_manager import LakeResource
 from resources.structure import structure
 
@@ -22,10 +21,7 @@ RANGE_END = "dagster/asset_partition_range_end"
     description="19:30 JST on sessions: prices are out at 16:30, the next day's master at 17:30.",
 )
 def after_the_close(context: dg.ScheduleEvaluationContext, lake: LakeResource) -> dg.RunRequest | dg.SkipReason:
-    """One run per session over the months whose rows or labels can have changed since yesterday.
-
-    A label of an earlier month fills in as long as it is open; the same number of months decides what `targets` reads.
-    """
+    """One run per session over the months that hold a session whose labels were still open yesterday."""
     today = context.scheduled_execution_time.astimezone(TOKYO).date()
     calendar = TradingCalendar.from_frame(structure().source.calendar())
     if today not in calendar:
@@ -33,9 +29,9 @@ def after_the_close(context: dg.ScheduleEvaluationContext, lake: LakeResource) -
     known = lake.open().manifest(CALENDAR)
     if known is None:
         return dg.SkipReason("Nothing was materialized yet: run the job `research` first (atft run).")
-    month = f"{today:%Y-%m}"
-    first = max(shift_month(month, -structure().label_months), f"{structure().data_start:%Y-%m}")
-    return dg.RunRequest(run_key=str(today), tags={RANGE_START: first, RANGE_END: month})
+    open_since = calendar.sessions[max(calendar.position(today) - structure().label_sessions, 0)]
+    first = max(open_since, structure().data_start)
+    return dg.RunRequest(run_key=str(today), tags={RANGE_START: f"{first:%Y-%m}", RANGE_END: f"{today:%Y-%m}"})
 
 
 SCHEDULES = [after_the_close]

@@ -81,9 +81,14 @@ class Structure:
         return months_of(self.warmup) + 1
 
     @property
+    def label_sessions(self) -> int:
+        """Sessions until the longest label of a session is known, entered at the next open."""
+        return max(self.settings.targets.horizons) + 1
+
+    @property
     def label_months(self) -> int:
-        """Months after a month that surely hold the labels of its last session, entered at the next open."""
-        return months_of(max(self.settings.targets.horizons) + 1)
+        """Months after a month that surely hold the labels of its last session."""
+        return months_of(self.label_sessions)
 
 
 def months_of(sessions: int) -> int:

@@ -100,7 +100,13 @@ def test_the_schedule_runs_after_sessions_only(outcome: object) -> None:
     assert isinstance(asked, dg.RunRequest)
     assert asked.run_key == str(structure().as_of)
     assert asked.tags[RANGE_END] == f"{structure().as_of:%Y-%m}"
-    assert asked.tags[RANGE_START] == "2024-11"
+    for day, first in {
+        date(2024, 12, 9): "2024-11",
+        date(2024, 12, 10): "2024-12",
+    }.items():  # 6 sessions: 29 Nov, 2 Dec
+        later = tick(day)
+        assert isinstance(later, dg.RunRequest)
+        assert later.tags[RANGE_START] == first
     holiday = tick(date(2024, 11, 4))  # a Monday, substitute holiday
     assert isinstance(holiday, dg.SkipReason)
     assert "is no session" in str(holiday.skip_message)
