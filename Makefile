@@ -21,7 +21,7 @@ $(STAMP): pyproject.toml constraints.txt
 .env: | $(STAMP)
 	@echo "DAGSTER_HOME=$(CURDIR)/.atft/demo/dagster" > $@
 
-.PHONY: help install run test test-fast check format ui status bench-stages bench-real bench-ingest bench-features snapshot features-page clean screenshots
+.PHONY: help install run test test-fast check format ui status bench-stages bench-real bench-ingest bench-features bench-backfill snapshot features-page clean screenshots
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -65,8 +65,11 @@ bench-real: install ## the same on files: make bench-real SOURCE=DIR, 300 codes 
 bench-ingest: install ## on one core: the limit of an account; pages of JSON to typed rows; ten million bars to Parquet
 	@POLARS_MAX_THREADS=1 taskset -c 0 $(BIN)/python -m benchmarks.ingest
 
-bench-features: install ## a million rows: alpha158, then all 246 price columns; rows/s, share per family, memory, anchors
+bench-features: install ## a million rows: alpha158, all 246 price columns; a month of 4,000 codes: all 306; share per family, memory
 	@$(BIN)/python -m benchmarks.features
+
+bench-backfill: install ## all 306 columns of 4,000 codes x 10 years in one backfill: seconds, memory; takes 20 GB of disk
+	@$(BIN)/python -m benchmarks.backfill
 
 snapshot: install ## rewrite the snapshot of the asset graph after an intended change
 	@$(BIN)/pytest tests/test_definitions.py --update-snapshot

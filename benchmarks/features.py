@@ -1,6 +1,7 @@
 """How fast features are made: `make bench-features`, 1,000 codes x 1,000 sessions with 5% of the bars missing.
 
-A process of its own for `alpha158` and one for all price families, so that each has its own peak of memory. Seconds of
+A process of its own for `alpha158` and one for all price families, so that each has its own peak of memory; then all
+306 columns of the last month of a simulated market with every endpoint, 4,000 codes and the warm-up. Seconds of
 the clock and of the processor (all cores) stand beside each other: on a machine that others use too, they differ. The
 compiler's time is measured apart, from an empty cache. Anchors in the same process: a copy of the output, and rolling
 means and deviations of the close over the five windows in plain polars. Nothing is asserted.
@@ -24,16 +25,24 @@ from unittest.mock import patch
 import numpy as np
 import polars as pl
 
+from atft_pipeline.calendar import TradingCalendar
 from atft_pipeline.features import compute
 from atft_pipeline.features.column import Feature
 from atft_pipeline.features.contract import CONTRACT, FEATURES
 from atft_pipeline.features.panel import Panel
+from atft_pipeline.features.universe import build_universe
+from atft_pipeline.jquants.endpoints import ENDPOINTS
+from atft_pipeline.jquants.simulator import SimulatedSource
+from atft_pipeline.jquants.wire import to_typed
+from atft_pipeline.sections import SimulatorSettings, UniverseSettings
 from benchmarks.stages import MemoryWatch
 
 PRICE_FAMILIES = ("alpha158", "technical", "volatility", "liquidity", "market", "cross_market", "sector")
 MISSING = 0.05
 WINDOWS = (5, 10, 20, 30, 60)
 REPEATS = 3
+MONTH = 22
+EVERYTHING = UniverseSettings(min_price=0.0, min_trading_value=0.0)
 
 Seconds = np.ndarray
 """Of the clock, and of the processor."""
@@ -105,6 +114,35 @@ def measure(families: Sequence[str], n_codes: int, n_sessions: int) -> None:
     anchors(made(), tables["daily_bars"].collect(), rows)
 
 
+def measure_month(n_codes: int) -> None:
+    """Every family over the last month of a market that holds the warm-up and that month."""
+    market = SimulatedSource(SimulatorSettings(n_codes=n_codes, n_sessions=CONTRACT.warmup + MONTH))
+    tables = {
+        name: to_typed(market.fetch(name, date.min, date.max), table).frame.lazy() for name, table in ENDPOINTS.items()
+    }
+    calendar = TradingCalendar.from_frame(tables["trading_calendar"].collect())
+    last = market.last_session()
+    first = calendar.shift(last, 1 - MONTH)
+    universe = build_universe(tables, EVERYTHING, first, last, stretched_master=False).lazy()
+
+    def made(start: date = first) -> pl.DataFrame:
+        return compute.compute_features(tables, universe, CONTRACT.families, start, last).collect()
+
+    timed(lambda: made(last))  # machine code from disk
+    watch = MemoryWatch(os.getpid())
+    watch.start()
+    time.sleep(0.2)
+    before = watch.take()
+    turns = [timed(made) for _ in range(REPEATS)]
+    peak = watch.take()
+    rows = made().height
+    print(f"\nall {len(CONTRACT.names)} columns, {n_codes:,} codes, the last {MONTH} sessions: {rows:,} rows")
+    line("made", min(turns, key=lambda seconds: float(seconds[1])), rows, len(CONTRACT.names))
+    print(f"{'peak of anonymous memory':<28}{peak:>8,.0f} MiB, {before:,.0f} of it before")
+    for family, seconds in by_family(made).items():
+        print(f"  {family:<26}{seconds[0]:>8.2f}{seconds[1]:>8.2f}")
+
+
 def line(name: str, seconds: Seconds, rows: int, columns: int) -> None:
     """Seconds, and what they mean per row and per cell."""
     rate = rows / seconds[0]
@@ -166,6 +204,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--codes", type=int, default=1000)
     parser.add_argument("--sessions", type=int, default=1000)
+    parser.add_argument("--month-codes", type=int, default=4000, help="of the market with every endpoint")
     parser.add_argument("--compile", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.compile:
@@ -181,6 +220,9 @@ def main() -> None:
         process = context.Process(target=measure, args=(families, arguments.codes, arguments.sessions))
         process.start()
         process.join()
+    process = context.Process(target=measure_month, args=(arguments.month_codes,))
+    process.start()
+    process.join()
 
 
 if __name__ == "__main__":

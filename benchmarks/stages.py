@@ -44,37 +44,35 @@ class MemoryWatch(threading.Thread):
         return peak
 
 
-def measure(arguments: list[str]) -> int:
-    """Run `atft run` and print a row per stage; gives its exit code."""
-    with tempfile.TemporaryDirectory(prefix="atft-bench-") as store:
-        command = [str(Path(sys.executable).with_name("atft")), "run", "--set", f"store={store}", *arguments]
-        began = time.monotonic()
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as child:
-            watch = MemoryWatch(child.pid)
-            watch.start()
-            print(f"{'stage':<24}{'seconds':>9}{'peak MiB':>10}  output", flush=True)
-            highest, tail = 0.0, []
-            for line in child.stdout or ():
-                match = LINE.match(line)
-                if match:
-                    peak = watch.take()
-                    highest = max(highest, peak)
-                    print(
-                        f"{match['stage']:<24}{float(match['seconds']):>9.1f}{peak:>10.0f}  {match['rest']}", flush=True
-                    )
-                elif not line.startswith("   "):
-                    tail.append(line.rstrip())
-            highest = max(highest, watch.take())
-        print(f"{'whole run':<24}{time.monotonic() - began:>9.1f}{highest:>10.0f}")
-        print("\n".join(tail))
-        return child.returncode
+def measure(store: str, command: str, *arguments: str) -> int:
+    """Run `atft <command>` and print a row per stage; gives its exit code."""
+    started = [str(Path(sys.executable).with_name("atft")), command, "--set", f"store={store}", *arguments]
+    began = time.monotonic()
+    with subprocess.Popen(started, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as child:
+        watch = MemoryWatch(child.pid)
+        watch.start()
+        print(f"{'stage':<24}{'seconds':>9}{'peak MiB':>10}  output", flush=True)
+        highest, tail = 0.0, []
+        for line in child.stdout or ():
+            match = LINE.match(line)
+            if match:
+                peak = watch.take()
+                highest = max(highest, peak)
+                print(f"{match['stage']:<24}{float(match['seconds']):>9.1f}{peak:>10.0f}  {match['rest']}", flush=True)
+            elif not line.startswith("   "):
+                tail.append(line.rstrip())
+        highest = max(highest, watch.take())
+    print(f"{'whole run':<24}{time.monotonic() - began:>9.1f}{highest:>10.0f}")
+    print("\n".join(tail))
+    return child.returncode
 
 
 def main() -> None:
     """Every argument goes on to `atft run`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     _, arguments = parser.parse_known_args()
-    sys.exit(measure(arguments))
+    with tempfile.TemporaryDirectory(prefix="atft-bench-") as store:
+        sys.exit(measure(store, "run", *arguments))
 
 
 if __name__ == "__main__":
