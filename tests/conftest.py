@@ -13,35 +13,16 @@ import tempfile
 
 import pytest
 
+from tests.tiny import TINY
+
 for name in [name for name in os.environ if name.startswith("ATFT_") and not name.startswith("ATFT_TEST_")]:
     del os.environ[name]
 
 HOME = tempfile.mkdtemp(prefix="atft-tests-")
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)
 
-TINY = {
-    "store": HOME,
-    "features.families": ["volatility", "liquidity", "market", "cross_market", "sector"],
-    "source.simulator.n_codes": 160,
-    "source.simulator.n_sessions": 430,
-    "period.sessions": 150,
-    "folds.n_folds": 2,
-    "targets.horizons": [1, 5],
-    "model.fan.path": 5,
-    "folds.horizon": 5,
-    "folds.embargo": 5,
-    "folds.holdout": 20,
-    "model.window": 8,
-    "model.hidden": 16,
-    "universe.min_trading_value": 0.0,
-    "training.epochs.baseline": 1,
-    "training.epochs.adaptive_norm": 1,
-    "training.epochs.gat": 1,
-    "training.epochs.finetune": 1,
-    "evaluation.bootstrap_samples": 100,
-}
 os.environ["ATFT_PRESET"] = "demo"
-os.environ["ATFT_OVERRIDES"] = json.dumps(TINY)
+os.environ["ATFT_OVERRIDES"] = json.dumps({"store": HOME, **TINY})
 os.environ["MPLBACKEND"] = "Agg"
 os.environ["OMP_WAIT_POLICY"] = "passive"
 

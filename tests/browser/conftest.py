@@ -14,9 +14,8 @@ from playwright.sync_api import Browser, Error, Page
 
 from docs.browser import INSTALL, chromium, find_chromium, serving
 from resources.lake import Lake
-from tests.integration.processes import ROOT, TINY, atft, clean_environment, command
-
-QUICK = [*TINY, *(f"training.epochs.{phase}=1" for phase in ("baseline", "adaptive_norm", "gat", "finetune"))]
+from tests.integration.processes import ROOT, atft, clean_environment, command
+from tests.tiny import TINY, assignments
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ def site(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """`atft run`, then `atft ui` on ports that are free. Asks for the browser so that none is made in vain."""
     store = tmp_path_factory.mktemp("site")
     ports = {"dagster": _free_port(), "mlflow": _free_port()}
-    settings = [*QUICK, *(f"pages.{name}_port={port}" for name, port in ports.items())]
+    settings = [*assignments(TINY), *(f"pages.{name}_port={port}" for name, port in ports.items())]
     made = atft(store, "run", settings=settings)
     assert made.returncode == 0, made.stdout + made.stderr
     dagster, mlflow = (f"http://127.0.0.1:{port}" for port in ports.values())

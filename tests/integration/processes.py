@@ -7,25 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.tiny import TINY, assignments
+
 ROOT = Path(__file__).resolve().parents[2]
 ATFT = [sys.executable, "-m", "jobs.cli"]
-
-TINY = [
-    'features.families=["volatility", "liquidity", "market", "cross_market", "sector"]',
-    "source.simulator.n_codes=160",
-    "source.simulator.n_sessions=430",
-    "period.sessions=150",
-    "folds.n_folds=2",
-    "targets.horizons=[1, 5]",
-    "model.fan.path=5",
-    "folds.horizon=5",
-    "folds.embargo=5",
-    "folds.holdout=20",
-    "model.window=8",
-    "model.hidden=16",
-    "universe.min_trading_value=0",
-    "evaluation.bootstrap_samples=100",
-]
 
 
 def clean_environment() -> dict[str, str]:
@@ -37,7 +22,7 @@ def command(store: Path, *arguments: str, settings: list[str] | None = None) -> 
     """`atft <arguments>` on the tiny market in a store of its own; `--help` alone takes no settings."""
     if arguments == ("--help",):
         return [*ATFT, "--help"]
-    given = [f"store={store}", *(TINY if settings is None else settings)]
+    given = [f"store={store}", *(assignments(TINY) if settings is None else settings)]
     return [*ATFT, *arguments, *(part for setting in given for part in ("--set", setting))]
 
 

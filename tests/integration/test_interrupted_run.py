@@ -16,9 +16,10 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from resources.lake import Lake
-from tests.integration.processes import ROOT, TINY, atft, clean_environment, command
+from tests.integration.processes import ROOT, atft, clean_environment, command
+from tests.tiny import TINY, assignments
 
-LONG = [*TINY, "training.epochs.baseline=4", "training.patience=4"]
+LONG = assignments({**TINY, "training.epochs.baseline": 4, "training.patience": 4})
 STAGE = re.compile(r"^\[\s*\d+/\d+\] (\S+)")
 SECONDS_TO_STOP = 30.0
 """Two or three are enough on a quiet machine; a test must not fail on a busy one."""

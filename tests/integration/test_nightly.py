@@ -16,13 +16,11 @@ from jobs.schedules import RANGE_END, RANGE_START, after_the_close
 from resources.io_manager import LakeResource
 from resources.lake import Lake
 from resources.structure import structure
-from tests.integration.processes import TINY, atft
+from tests.integration.processes import atft
+from tests.tiny import TINY, assignments
 
 EVENINGS = [date(2024, 12, 24), date(2024, 12, 25), date(2024, 12, 26)]
-GROWING = [setting for setting in TINY if not setting.startswith("period.")] + [
-    "period.sessions=null",
-    "period.data_start=2023-04-10",
-]
+GROWING = [*assignments({**TINY, "period.sessions": None}), "period.data_start=2023-04-10"]
 
 
 def evening(store: Path, session: date, *arguments: str) -> str:
