@@ -6,11 +6,10 @@ import json
 
 TINY: dict[str, object] = {
     "source.simulator.n_codes": 160,
-    "source.simulator.n_sessions": 430,
+    "source.simulator.n_sessions": 680,
     "period.sessions": 150,
     "universe.min_trading_value": 0.0,
-    # without technical and the families by publication, whose warm-up would double the market
-    "features.families": ["volatility", "liquidity", "market", "cross_market", "sector"],
+    "features.families": ["technical", "volatility", "liquidity", "market", "cross_market", "sector"],
     "targets.horizons": [1, 5],
     "folds.n_folds": 2,
     "folds.horizon": 5,

@@ -16,7 +16,7 @@ from resources.lake import Lake
 from tests.integration.processes import atft
 
 BARS = "equities_bars_daily_2024.parquet"
-MARKET = SimulatorSettings(n_codes=60, n_sessions=430)
+MARKET = SimulatorSettings(n_codes=60, n_sessions=680)
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +97,7 @@ def test_the_doctor_says_that_a_good_folder_is_usable(good: tuple[Path, Path]) -
     folder, store = good
     done = atft(store, "doctor", "--source", str(folder))
     assert done.returncode == 0, done.stdout + done.stderr
-    for word in ("daily_bars", "parquet", "csv", "Usable.", "430 sessions", "takes the last 150", "daily rows"):
+    for word in ("daily_bars", "parquet", "csv", "Usable.", "680 sessions", "takes the last 150", "daily rows"):
         assert word in done.stdout
 
 

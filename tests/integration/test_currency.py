@@ -98,7 +98,7 @@ def test_the_check_beside_each_asset_says_which_and_why(currency: Currency, monk
     (evaluation,) = result.get_asset_check_evaluations()
     assert not evaluation.passed
     assert evaluation.severity == dg.AssetCheckSeverity.WARN
-    assert evaluation.description == "2 of 20 out of date, first 2024-05: input daily_bars@2024-06 changed"
+    assert evaluation.description == "2 of 32 out of date, first 2024-05: input daily_bars@2024-06 changed"
 
 
 def test_an_asset_made_alone_has_the_provenance_that_a_whole_run_gives(outcome: Outcome) -> None:

@@ -20,7 +20,7 @@ from tests.integration.processes import atft
 from tests.tiny import TINY, assignments
 
 EVENINGS = [date(2024, 12, 24), date(2024, 12, 25), date(2024, 12, 26)]
-GROWING = [*assignments({**TINY, "period.sessions": None}), "period.data_start=2023-04-10"]
+GROWING = [*assignments({**TINY, "period.sessions": None}), "period.data_start=2022-04-01"]
 
 
 def evening(store: Path, session: date, *arguments: str) -> str:
