@@ -18,7 +18,14 @@ from resources.structure import structure
 @stage(
     group="features",
     kinds={"polars"},
-    code=("features/universe.py", "features/panel.py", "features/windows.py", "calendar.py"),
+    code=(
+        "features/universe.py",
+        "features/halts.py",
+        "features/price_limits.py",
+        "features/panel.py",
+        "features/windows.py",
+        "calendar.py",
+    ),
     settings=("universe",),
     partitioned=True,
     ins={"daily_bars": warm("daily_bars")},
@@ -30,7 +37,10 @@ def universe(
     daily_bars: pl.LazyFrame,
     equities_master: pl.LazyFrame,
 ) -> pl.DataFrame:
-    """One row per listed code and session: in the universe, or the reason why not. Known the evening before."""
+    """One row per listed code and session: in the universe, or the reason why not; suspended and limit-locked flagged.
+
+    Known the evening before.
+    """
     tables = {
         "trading_calendar": trading_calendar,
         "daily_bars": daily_bars,
@@ -50,10 +60,25 @@ def universe(
                 frame.filter("in_universe").group_by("Date").len()["len"].median() or 0  # type: ignore[arg-type]
             ),
             "exclusions": display.table(reasons.rename({"count": "stock-days"})),
+            "flags": display.table(_flagged(frame)),
             "stretched_master": shape.source.stretched_master,
         }
     )
     return frame
+
+
+def _flagged(frame: pl.DataFrame) -> pl.DataFrame:
+    """Flagged stock-days, how many of them are in the universe, and the most of one session: an outage would show."""
+    per_session = frame.group_by("Date").agg(pl.col("suspended", "limit_locked").sum())
+    return pl.DataFrame(
+        {
+            "flag": name,
+            "stock-days": frame[name].sum(),
+            "in the universe": frame.filter("in_universe")[name].sum(),
+            "most of a session": per_session[name].max(),
+        }
+        for name in ("suspended", "limit_locked")
+    )
 
 
 @dg.asset_check(asset=universe, blocking=True)

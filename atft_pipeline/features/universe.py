@@ -1,7 +1,8 @@
 """Which stocks can be held on a day, and why the others cannot.
 
 Everything is known on the evening BEFORE the day, except the master of the day, which is published that evening.
-A stock without a trade on the day stays: whether it will trade is not known beforehand.
+A stock without a trade on the day stays: whether it will trade is not known beforehand. What is known is whether it
+could be traded when the exchange last was: `suspended` and `limit_locked` say so, and exclude nothing.
 
 Survivorship: the universe of t is what the master of t lists. A source with one master snapshot (`stretched_master`)
 knows only the stocks that still existed at the snapshot, so everything computed from it is computed on survivors;
@@ -17,9 +18,11 @@ from itertools import groupby
 
 import numpy as np
 import polars as pl
+import polars.selectors as cs
 
 from atft_pipeline.calendar import TradingCalendar
 from atft_pipeline.errors import ContractError
+from atft_pipeline.features.halts import last_traded, limit_locked, suspended
 from atft_pipeline.features.panel import grid, positions
 from atft_pipeline.features.windows import Array, lag, window_age, window_mean, window_median
 from atft_pipeline.sections import UniverseSettings
@@ -38,6 +41,8 @@ SCHEMA: dict[str, type[pl.DataType]] = {
     "S33": pl.String,
     "S17": pl.String,
     "Mkt": pl.String,
+    "suspended": pl.Boolean,
+    "limit_locked": pl.Boolean,
 }
 """Columns of the universe."""
 
@@ -72,6 +77,10 @@ def build_universe(
     as 0), `not_among_largest` (mean value traded over the last 60 sessions of the month before, among common stocks of
     the sections; ties by Code; the other tests apply to the n largest, so that fewer than n may remain).
 
+    Two flags tell of the last session before the day on which the exchange traded at all, and are no reasons:
+    `suspended` (no trade, though the stock has traded before) and `limit_locked` (traded at one price, its limit, all
+    session long); both are defined in `halts.py`, and False where that is not known.
+
     Args:
         tables: `daily_bars`, `equities_master`, `trading_calendar`, with `universe_warmup` sessions before `start`.
         settings: thresholds.
@@ -80,7 +89,8 @@ def build_universe(
         stretched_master: the master is one snapshot that stands for every day.
 
     Returns:
-        Date, Code, in_universe, reason (null if in it), S33, S17, Mkt; one row per listed (Date, Code), sorted.
+        Date, Code, in_universe, reason (null if in it), S33, S17, Mkt, suspended, limit_locked; one row per listed
+        (Date, Code), sorted.
 
     Raises:
         ContractError: no master snapshot is valid for the first session.
@@ -165,7 +175,8 @@ def _figures(
 ) -> list[pl.Series]:
     """What is known on the evening before the day of each of `rows` (Date, Code): a column per figure."""
     codes = rows["Code"].unique().sort().to_list()
-    prices = grid(bars.select("Date", "Code", "C", "Va", "AdjFactor"), sessions, codes)
+    locks = cs.by_name("H", "L", "UL", "LL", require_all=False)  # a source may lack the limit flags
+    prices = grid(bars.select("Date", "Code", "C", "Va", "AdjFactor", locks), sessions, codes)
     age = window_age(prices.close, _depth(settings))
     value = np.where(np.isfinite(age) & np.isnan(prices.value), 0.0, prices.value)
     months = [(day.year, day.month) for day in sessions]
@@ -177,5 +188,10 @@ def _figures(
         "median_value": lag(window_median(value, WINDOW), 1),
         "month_value": mean_value[before_month],
     }
+    last = last_traded(bars, sessions)  # -1: nothing traded before, nothing is known
+    flags = {"suspended": suspended(prices, age), "limit_locked": limit_locked(prices)}
     position = positions(rows, sessions, codes)
-    return [pl.Series(name, array[position]).fill_nan(None) for name, array in known.items()]
+    return [
+        *(pl.Series(name, array[position]).fill_nan(None) for name, array in known.items()),
+        *(pl.Series(name, (flag[last] & (last >= 0)[:, None])[position]) for name, flag in flags.items()),
+    ]

@@ -9,12 +9,11 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from atft_pipeline.features.column import Column, Feature
 from atft_pipeline.features.cross_section import quintile
 from atft_pipeline.features.panel import STALE_AFTER, Panel
-from atft_pipeline.features.price_limits import price_limit
+from atft_pipeline.features.price_limits import lower_limit_hit, upper_limit_hit
 from atft_pipeline.features.windows import Array, lag, window_age, window_count, window_mean, window_median
 
 RETURN = STALE_AFTER + 1
@@ -51,26 +50,17 @@ def zero_trade_days(panel: Panel) -> Array:
 
 def limit_up_hit(panel: Panel) -> Array:
     """1 if the day's high was at the upper price limit."""
-    prices = panel.prices
-    at_limit = prices.high >= prices.previous_close + price_limit(prices.previous_close)
-    return _flag(panel, prices.limit_up, at_limit)
+    return upper_limit_hit(panel.prices)
 
 
 def limit_down_hit(panel: Panel) -> Array:
     """1 if the day's low was at the lower price limit."""
-    prices = panel.prices
-    at_limit = prices.low <= prices.previous_close - price_limit(prices.previous_close)
-    return _flag(panel, prices.limit_down, at_limit)
+    return lower_limit_hit(panel.prices)
 
 
 def size_class(panel: Panel) -> Array:
     """Quintile of the median yen traded in 60 sessions, within the day's universe: 1 small .. 5 large."""
     return quintile(window_median(panel.prices.value, 60), panel.member)
-
-
-def _flag(panel: Panel, by_source: Array, by_table: NDArray[np.bool_]) -> Array:
-    known = np.isfinite(panel.prices.previous_close) & np.isfinite(panel.prices.close)
-    return np.where(np.isfinite(by_source), by_source, np.where(known, by_table.astype(np.float64), np.nan))
 
 
 def _log(x: Array) -> Array:

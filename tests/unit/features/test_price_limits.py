@@ -1,11 +1,15 @@
-"""The exchange's table of daily price limits."""
+"""The exchange's table of daily price limits, and the prices that are at one."""
 
 from __future__ import annotations
 
+from datetime import date
+
 import numpy as np
+import polars as pl
 import pytest
 
-from atft_pipeline.features.price_limits import BASE_BELOW, WIDTH, price_limit
+from atft_pipeline.features.panel import grid
+from atft_pipeline.features.price_limits import BASE_BELOW, WIDTH, lower_limit_hit, price_limit, upper_limit_hit
 
 
 @pytest.mark.parametrize(
@@ -47,3 +51,22 @@ def test_table_ascends_and_unknown_stays_unknown() -> None:
     assert (np.diff(BASE_BELOW) > 0).all()
     assert (np.diff(WIDTH) > 0).all()
     assert np.isnan(price_limit(np.array([np.nan]))[0])
+
+
+@pytest.mark.parametrize(
+    ("base", "factor", "low", "at_limit"),
+    [
+        (950.0, 1.0, 800.0, 1),
+        (950.0, 1.0, 800.1, 0),
+        (999.8, 1.0, 849.8, 1),  # 999.8 - 849.8 is 150.0
+        (3000.0, 0.333333, 700.0, 1),  # a third of 3,000 is 1,000 with its limit of 300, not 999.999 with 150
+        (3000.0, 0.333333, 700.1, 0),
+    ],
+)
+def test_a_limit_lies_on_its_tick(base: float, factor: float, low: float, at_limit: float) -> None:
+    """Neither the rounding of floats nor that of a factor hides a price at its limit; a tick away is not at it."""
+    days = [date(2021, 3, 1), date(2021, 3, 2)]
+    bars = {"Date": days, "Code": ["13010"] * 2, "H": [base, low], "L": [base, low], "C": [base, low]}
+    prices = grid(pl.LazyFrame({**bars, "AdjFactor": [1.0, factor]}), days, ["13010"])
+    np.testing.assert_equal(lower_limit_hit(prices).ravel(), [np.nan, at_limit])
+    assert upper_limit_hit(prices)[1, 0] == 0

@@ -30,6 +30,27 @@ def master(codes: dict[str, dict[str, str | None]], days: list[date]) -> pl.Data
     return pl.DataFrame(rows, schema=dict.fromkeys(("Date",), pl.Date) | dict.fromkeys(("Code", *MASTER), pl.String))
 
 
+def rows(
+    frames: list[pl.DataFrame],
+    codes: dict[str, dict[str, str | None]],
+    day: int = N - 1,
+    settings: UniverseSettings = SETTINGS,
+    *,
+    stretched: bool = False,
+) -> pl.DataFrame:
+    """Universe of one day."""
+    calendar = pl.LazyFrame({"Date": DAYS, "HolDiv": ["1"] * N})
+    tables = {
+        "daily_bars": pl.concat(frames).lazy(),
+        "equities_master": master(codes, [DAYS[-1]] if stretched else DAYS).lazy(),
+        "trading_calendar": calendar,
+    }
+    frame = build_universe(tables, settings, DAYS[day], DAYS[day], stretched)
+    assert frame.columns == ["Date", "Code", "in_universe", "reason", "S33", "S17", "Mkt", "suspended", "limit_locked"]
+    assert (frame["reason"].is_null() == frame["in_universe"]).all()
+    return frame
+
+
 def universe(
     frames: list[pl.DataFrame],
     codes: dict[str, dict[str, str | None]],
@@ -39,16 +60,7 @@ def universe(
     stretched: bool = False,
 ) -> dict[str, str | None]:
     """Reason by code on one day; None = in the universe."""
-    calendar = pl.LazyFrame({"Date": DAYS, "HolDiv": ["1"] * N})
-    tables = {
-        "daily_bars": pl.concat(frames).lazy(),
-        "equities_master": master(codes, [DAYS[-1]] if stretched else DAYS).lazy(),
-        "trading_calendar": calendar,
-    }
-    frame = build_universe(tables, settings, DAYS[day], DAYS[day], stretched)
-    assert frame.columns == ["Date", "Code", "in_universe", "reason", "S33", "S17", "Mkt"]
-    assert (frame["reason"].is_null() == frame["in_universe"]).all()
-    return dict(frame.select("Code", "reason").iter_rows())
+    return dict(rows(frames, codes, day, settings, stretched=stretched).select("Code", "reason").iter_rows())
 
 
 def test_each_reason() -> None:
@@ -116,6 +128,17 @@ def test_suspended_on_the_day_stays() -> None:
     """Yesterday's close stands, whether a row without prices or no row follows."""
     halted = bars("10020").with_columns(pl.when(pl.col("Date") < DAYS[-3]).then(pl.col("C", "Va")))
     assert universe([bars("10010", last=N - 2), halted], {"10010": {}, "10020": {}}) == {"10010": None, "10020": None}
+
+
+def test_flags_exclude_nothing() -> None:
+    """Suspended or locked yesterday, and in the universe today; which days and prices that means: test_halts.py."""
+    locked = bars("10010").with_columns(H="C", L="C", UL=pl.lit("1"))
+    halted = locked.with_columns(pl.when(pl.col("Date") != DAYS[-2]).then(pl.col("C", "Va")), Code=pl.lit("10020"))
+    found = rows([locked, halted], {"10010": {}, "10020": {}})
+    assert found.select("Code", "in_universe", "suspended", "limit_locked").rows() == [
+        ("10010", True, False, True),
+        ("10020", True, True, False),
+    ]
 
 
 def test_value_of_a_session_without_trade_is_zero() -> None:
