@@ -14,7 +14,7 @@ from atft_pipeline.features.contract import Contract
 from atft_pipeline.features.lineage import recorded_lineage
 from resources import display
 from resources.io_manager import LakeResource
-from resources.months import YearByYear
+from resources.months import PartByPart
 from resources.structure import structure
 
 INPUTS = (
@@ -57,7 +57,7 @@ def features(
     financial_summaries: pl.LazyFrame,
     earnings_dates: pl.LazyFrame,
     universe: pl.LazyFrame,
-) -> YearByYear:
+) -> PartByPart:
     """One row per stock in the universe and session: the contract's columns, float32, raw, known at its close."""
     tables = {
         "trading_calendar": trading_calendar,
@@ -90,7 +90,8 @@ def features(
         validated: pl.DataFrame = features_schema(contract).validate(frame)
         return validated
 
-    return YearByYear(context.partition_keys, make)
+    members = universe.filter("in_universe").group_by(month=pl.col("Date").dt.strftime("%Y-%m")).len().collect()
+    return PartByPart(context.partition_keys, dict(members.iter_rows()), make)
 
 
 def column_lineage(contract: Contract) -> dg.TableColumnLineage:
