@@ -86,12 +86,13 @@ def average_true_range(panel: Panel) -> Array:
 def average_directional_index(panel: Panel) -> Array:
     """ADX 10 on the scale 0..1."""
     prices = panel.prices
-    high, low = prices.high / prices.basis, prices.low / prices.basis
-    up, down = high - lag(high, 1), lag(low, 1) - low
+    # In yen of the day and without the rounding of floats, a move up that equals the move down is seen to be equal.
+    up = np.round(prices.high - lag(prices.high, 1) * prices.factor, 6)
+    down = np.round(lag(prices.low, 1) * prices.factor - prices.low, 6)
     plus = np.where(np.isnan(up), np.nan, np.where((up > down) & (up > 0), up, 0.0))
     minus = np.where(np.isnan(up), np.nan, np.where((down > up) & (down > 0), down, 0.0))
     # The true range divides both sides alike, so it cancels out of the ratio below.
-    plus, minus = wilder_mean(plus, 10), wilder_mean(minus, 10)
+    plus, minus = wilder_mean(plus / prices.basis, 10), wilder_mean(minus / prices.basis, 10)
     total = np.where(plus + minus > 0, plus + minus, np.nan)
     return np.where(np.isnan(prices.close), np.nan, wilder_mean(np.abs(plus - minus) / total, 10))
 

@@ -279,3 +279,28 @@ def test_a_single_stock_has_no_peers() -> None:
     assert row["s33_size"] == 0
     unknown = [c.name for c in PRICES.columns if c.family == "sector" and not c.name.endswith("size")]
     assert [name for name in unknown if row[name] is not None] == []
+
+
+def test_adx_takes_equal_moves_for_equal_whatever_was_split_before() -> None:
+    """Each day reaches a tenth of a yen farther both up and down: neither side moves, also over a split by three."""
+    n = 60
+    days = [date(2024, 1, 1) + timedelta(days=i) for i in range(n)]
+    steps = np.arange(n) / 10
+    shares = np.where(np.arange(n) < 5, 3.0, 1.0)
+    bars = pl.DataFrame({"Date": days, "Code": ["13010"] * n}).with_columns(
+        O=pl.Series(1000.0 * shares),
+        H=pl.Series((1000.1 + steps) * shares),
+        L=pl.Series((999.9 - steps) * shares),
+        C=pl.Series(1000.0 * shares),
+        Vo=pl.lit(100.0),
+        Va=pl.lit(1e5),
+        AdjFactor=pl.Series(np.where(np.arange(n) == 5, 1 / 3, 1.0)),
+    )
+    universe = bars.select("Date", "Code", in_universe=True, S33=pl.lit("1"), S17=pl.lit("1"), Mkt=pl.lit("0111"))
+    tables = {
+        "daily_bars": bars.lazy(),
+        "topix": bars.select("Date", "O", "H", "L", "C").lazy(),
+        "trading_calendar": pl.DataFrame({"Date": days, "HolDiv": ["1"] * n}).lazy(),
+    }
+    frame = compute_features(tables, universe.lazy(), ["technical"], days[-1], days[-1]).collect()
+    assert frame["adx_10"].to_list() == [None]
