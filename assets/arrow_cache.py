@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import polars as pl
@@ -16,6 +18,12 @@ from resources.io_manager import LakeResource
 from resources.progress import reporter
 from resources.settings import SettingsResource
 from resources.structure import structure
+
+if TYPE_CHECKING:
+    from atft_pipeline.evaluation.leak_scan import Strength, Suspect
+
+SHOWN = 10
+"""Columns in the table of those that tell most of the forward returns."""
 
 
 @stage(
@@ -76,14 +84,22 @@ def no_column_knows_the_future(lake: LakeResource, settings: SettingsResource) -
     shape = structure()
     cache = lake.open().read("arrow_cache", None, ArrowCache)
     days = [day for day in cache.days if day >= shape.start]
-    suspects = scan_for_leaks(cache, shape.contract, days, settings.load().evaluation.max_column_rank_ic)
-    table = pl.DataFrame([asdict(suspect) for suspect in suspects])
+    scan = scan_for_leaks(cache, shape.contract, days, settings.load().evaluation.max_column_rank_ic)
+    suspects = scan.suspects
     return dg.AssetCheckResult(
         passed=not suspects,
         severity=dg.AssetCheckSeverity.ERROR if any(s.blocking for s in suspects) else dg.AssetCheckSeverity.WARN,
         description="; ".join(f"{s.column}, {s.target}: {s.what} {s.value:.3f}" for s in suspects[:5]) or None,
-        metadata={"suspects": len(suspects), **({"what": display.table(table)} if suspects else {})},
+        metadata={
+            "suspects": len(suspects),
+            **({"what": _rows(suspects)} if suspects else {}),
+            "strongest_columns": _rows(scan.strengths[:SHOWN]),
+        },
     )
+
+
+def _rows(found: Sequence[Suspect | Strength]) -> dg.MarkdownMetadataValue:
+    return display.table(pl.DataFrame([asdict(each) for each in found]))
 
 
 ASSETS = [arrow_cache]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import polars as pl
@@ -16,6 +17,9 @@ from resources import display
 from resources.io_manager import LakeResource
 from resources.months import PartByPart
 from resources.structure import structure
+
+if TYPE_CHECKING:
+    from atft_pipeline.features.schema import Problem
 
 INPUTS = (
     "daily_bars",
@@ -30,7 +34,7 @@ INPUTS = (
     "universe",
 )
 SHOWN = 40
-"""Rows of the table of what is wrong."""
+"""Rows of the table of what moved."""
 
 COMPARED_MONTHS = 6
 """Latest months that are compared with the last statistics."""
@@ -111,34 +115,41 @@ def column_lineage(contract: Contract) -> dg.TableColumnLineage:
 
 @dg.asset_check(asset=features, blocking=True)
 def no_feature_family_collapsed(lake: LakeResource) -> dg.AssetCheckResult:
-    """The saved files hold exactly the contract: columns, order, types, ranges, null shares, spread per day."""
+    """Each saved file is exactly the contract, and they hold the universe: form, rows, ranges, null shares, spread."""
     from atft_pipeline.features.day_facts import day_facts, null_share
     from atft_pipeline.features.plots import null_share_map
     from atft_pipeline.features.schema import frame_problems, sound_columns
 
-    contract = structure().contract
-    saved = lake.open().scan("features")
-    sound = sound_columns(saved.collect_schema(), contract)
-    facts = day_facts(saved, sound)
-    problems = frame_problems(saved, contract, facts, judge_from=structure().start)
-    worst = pl.DataFrame([asdict(problem) for problem in problems[:SHOWN]])
-    shares = null_share(facts, contract) if len(sound) == len(contract.columns) else None
+    contract, store = structure().contract, lake.open()
+    saved, files = store.scan("features"), store.forms("features")
+    universe = store.scan("universe", list(files))
+    sound = sound_columns(files.values(), contract)
+    facts = day_facts(saved, sound) if sound else None
+    problems = frame_problems(saved, contract, facts, judge_from=structure().start, files=files, universe=universe)
+    shares = null_share(facts, contract) if facts is not None and len(sound) == len(contract.columns) else None
     return dg.AssetCheckResult(
         passed=not problems,
-        description="; ".join(f"{p.family}/{p.column}: {p.value} (limit {p.limit})" for p in problems[:5]) or None,
+        description="; ".join(map(str, problems[:5])) or None,
         metadata={
             "columns_of_the_contract": len(contract.columns),
             "columns_in_the_files": len(saved.collect_schema()) - 2,
             "problems": len(problems),
-            **({"what": display.table(worst)} if problems else {}),
+            **(_told(problems) if problems else {}),
             **({"null_share": display.picture(null_share_map(shares))} if shares is not None else {}),
         },
     )
 
 
+def _told(problems: Sequence[Problem]) -> dict[str, dg.MarkdownMetadataValue]:
+    """Every problem, and before them how many columns of which family break which rule."""
+    each = pl.DataFrame([asdict(problem) for problem in problems])
+    families = each.group_by("family", "rule", maintain_order=True).agg(columns=pl.len())
+    return {"families": display.table(families), "what": display.table(each)}
+
+
 @dg.asset_check(asset=features)
 def values_stayed_as_they_were(lake: LakeResource) -> dg.AssetCheckResult:
-    """Where the last statistics know a day, the new files hold about the same: null share, mean, spread; it warns."""
+    """Where the last statistics know a day, the new files hold about the same nulls, mean and spread; it warns."""
     from atft_pipeline.features.drift import drifted
     from atft_pipeline.normalization.moments import date_moments
 

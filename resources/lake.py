@@ -173,6 +173,10 @@ class Lake:
             )
         return self._scan_files(asset, [*present])
 
+    def forms(self, asset: str) -> dict[str, dict[str, pl.DataType]]:
+        """Columns and types of each committed partition of a table, as its file holds them."""
+        return {key: pl.read_parquet_schema(self.file(asset, key, TABLE)) for key in self.partitions(asset)}
+
     def held(self, asset: str, partitions: Sequence[str]) -> pl.DataFrame | None:
         """What a run over `partitions` is about to replace: a table of those committed and whole, None without any."""
         manifests = [self.manifest(asset, key) for key in partitions]

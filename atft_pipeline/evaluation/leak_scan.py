@@ -55,8 +55,38 @@ class Suspect:
     blocking: bool
 
 
-def scan_for_leaks(cache: ArrowCache, contract: Contract, days: Sequence[date], max_rank_ic: float) -> list[Suspect]:
-    """Columns that agree with forward returns more than a signal can, the worst first.
+@dataclass(frozen=True)
+class Strength:
+    """How much a column tells of the forward return that it tells most of.
+
+    Attributes:
+        column: name in the contract.
+        target: the forward return with the largest mean daily rank correlation in size.
+        rank_ic: that correlation.
+        lagged_rank_ic: the same with the column taken one session earlier.
+        days_above: share of days with a Pearson correlation above `MAX_DAY_CORRELATION` in size.
+    """
+
+    column: str
+    target: str
+    rank_ic: float
+    lagged_rank_ic: float
+    days_above: float
+
+
+@dataclass(frozen=True)
+class LeakScan:
+    """What a scan saw: `suspects`, the worst first, and the `strengths` of all judged columns, the strongest first.
+
+    A column without spread on any judged day has no strength.
+    """
+
+    suspects: tuple[Suspect, ...]
+    strengths: tuple[Strength, ...]
+
+
+def scan_for_leaks(cache: ArrowCache, contract: Contract, days: Sequence[date], max_rank_ic: float) -> LeakScan:
+    """Columns that agree with forward returns more than a signal can, and how much every column agrees with them.
 
     Blocking: a mean daily rank correlation above `max_rank_ic` in size, or a Pearson correlation above .5 in size on
     more than half of the days. Odd: a mean rank correlation above .05 that loses 80% of itself when the column is taken
@@ -95,15 +125,15 @@ def scan_for_leaks(cache: ArrowCache, contract: Contract, days: Sequence[date], 
             earlier[d, :, t] = ranks_before @ unit_deviations(ranks(label[both]))
             plain[d, :, t] = values_now @ unit_deviations(label[known])
     names = [contract.columns[i].name for i in judged]
-    return _suspects(names, targets, now, earlier, plain, max_rank_ic)
+    above = np.where(np.isnan(plain), np.nan, np.abs(plain) > MAX_DAY_CORRELATION)
+    measured = _mean(now), _mean(earlier), _mean(above)
+    return LeakScan(_suspects(names, targets, *measured, max_rank_ic), _strengths(names, targets, *measured))
 
 
 def _suspects(
-    names: Sequence[str], targets: Sequence[str], now: Array, earlier: Array, plain: Array, max_rank_ic: float
-) -> list[Suspect]:
-    """Rules over days; arrays [D, F, T], NaN where a day was not judged or a column had no spread."""
-    rank_ic, lagged = _mean(now), _mean(earlier)
-    above = _mean(np.where(np.isnan(plain), np.nan, np.abs(plain) > MAX_DAY_CORRELATION))
+    names: Sequence[str], targets: Sequence[str], rank_ic: Array, lagged: Array, above: Array, max_rank_ic: float
+) -> tuple[Suspect, ...]:
+    """Rules over what was measured [F, T]; NaN where no day was judged or a column had no spread."""
     found: list[Suspect] = []
     for c, name in enumerate(names):
         for t, target in enumerate(targets):
@@ -117,7 +147,19 @@ def _suspects(
             elif abs(ic) > ODD_RANK_IC and later * np.sign(ic) < kept:
                 what = f"rank correlation {ic:.3f} falls with one session's lag"
                 found.append(Suspect(name, target, what, later, kept, blocking=False))
-    return sorted(found, key=lambda suspect: (not suspect.blocking, -abs(suspect.value)))
+    return tuple(sorted(found, key=lambda suspect: (not suspect.blocking, -abs(suspect.value))))
+
+
+def _strengths(
+    names: Sequence[str], targets: Sequence[str], rank_ic: Array, lagged: Array, above: Array
+) -> tuple[Strength, ...]:
+    """Each column at its strongest target; arrays [F, T]."""
+    size = np.nan_to_num(np.abs(rank_ic), nan=-1.0)  # below every correlation
+    order = np.argsort(-size.max(axis=1), kind="stable")
+    best = ((c, size[c].argmax()) for c in order if size[c].max() >= 0.0)
+    return tuple(
+        Strength(names[c], targets[t], float(rank_ic[c, t]), float(lagged[c, t]), float(above[c, t])) for c, t in best
+    )
 
 
 def _spread(days: Sequence[date]) -> list[date]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from itertools import groupby
 
 import polars as pl
@@ -24,16 +25,35 @@ def day_facts(rows: pl.LazyFrame, columns: Sequence[Column]) -> pl.DataFrame:
         Date, `rows`, `repeated` (rows whose Code stands there before), and for each column `:nulls`, `:outside` (values
         out of the contract's range or not a number), `:low` and `:high`; sorted by Date.
     """
-    days = rows.select(pl.col("Date").unique().sort()).collect()["Date"].to_list()
-    months = [tuple(part) for _, part in groupby(days, key=lambda day: (day.year, day.month))]
     facts = [
         pl.len().alias("rows"),
         (pl.len() - pl.col("Code").n_unique()).alias("repeated"),
         *(fact for column in columns for fact in _facts(column)),
     ]
-    within = [pl.col("Date").is_between(month[0], month[-1]) for month in months] or [pl.lit(value=True)]
-    parts = [rows.filter(part).group_by("Date").agg(facts).collect() for part in within]
+    parts = [rows.filter(month).group_by("Date").agg(facts).collect() for month in _spans(_days(rows), "%Y-%m")]
     return pl.concat(parts).sort("Date")
+
+
+def unmatched_rows(rows: pl.LazyFrame, universe: pl.LazyFrame) -> pl.DataFrame:
+    """Days on which the rows are not the universe's members, one for one; read year by year, as keys are narrow.
+
+    Args:
+        rows: Date, Code.
+        universe: Date, Code, in_universe, of the same months.
+
+    Returns:
+        Date, `has_row` (True: rows of no member; False: members without a row), `rows` (how many) and `code` (the least
+        of them), sorted by Date; a day without a difference is left out.
+    """
+    keys = ["Date", "Code"]
+    there, members = rows.select(keys), universe.filter("in_universe").select(keys)
+    parts: list[pl.DataFrame] = []
+    for year in _spans(sorted({*_days(there), *_days(members)}), "%Y"):
+        found, wanted = (side.filter(year).collect() for side in (there, members))
+        for has_row, left, right in ((True, found, wanted), (False, wanted, found)):
+            odd = left.join(right, on=keys, how="anti").group_by("Date").agg(rows=pl.len(), code=pl.col("Code").min())
+            parts.append(odd.select("Date", pl.lit(has_row).alias("has_row"), "rows", "code"))
+    return pl.concat(parts).sort("Date", "has_row")
 
 
 def null_share(facts: pl.DataFrame, contract: Contract) -> pl.DataFrame:
@@ -49,6 +69,16 @@ def null_share(facts: pl.DataFrame, contract: Contract) -> pl.DataFrame:
         (pl.sum_horizontal(names) / (pl.col("rows") * len(names))).alias(family) for family, names in families.items()
     ]
     return counted.select("month", *shares).sort("month")
+
+
+def _days(rows: pl.LazyFrame) -> list[date]:
+    return rows.select(pl.col("Date").unique().sort()).collect()["Date"].to_list()
+
+
+def _spans(days: Sequence[date], of: str) -> list[pl.Expr]:
+    """A filter for each month (`%Y-%m`) or year (`%Y`) that holds any of the days; without days, one for all rows."""
+    spans = [tuple(part) for _, part in groupby(days, key=lambda day: day.strftime(of))]
+    return [pl.col("Date").is_between(span[0], span[-1]) for span in spans] or [pl.lit(value=True)]
 
 
 def _facts(column: Column) -> list[pl.Expr]:

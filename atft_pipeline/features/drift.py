@@ -5,7 +5,14 @@ from __future__ import annotations
 import polars as pl
 
 NULL_SHARE, MEAN, SPREAD = 0.05, 0.5, 2.0
-"""Changes that are told: of the null share; of the mean, in standard deviations; of the deviation, as a factor."""
+"""Changes of a month that are told: of the null share; of the mean, in standard deviations; of the deviation, as a
+factor."""
+
+DAY = 0.05
+"""A change of the middle day's mean or deviation that is told, in standard deviations of the month. A revision touches
+few days and few stocks; under another column's name every day is another, however alike the two columns are."""
+
+CHANGES = ("mean_change", "spread_change", "day_change")
 
 
 def drifted(now: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
@@ -20,27 +27,42 @@ def drifted(now: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
 
     Returns:
         column, month, null_share_before, null_share, mean_change (in standard deviations before), spread_change
-        (factor), worst (the largest of the three, each as a multiple of its limit); no row if nothing drifted.
+        (factor), day_change (median over the days, of mean or deviation, in standard deviations before), worst (the
+        largest of the four, each as a multiple of its limit); no row if nothing drifted.
     """
     keys = ["column", "Date"]
     old = _by_month(before.join(now.select(keys), on=keys, how="semi"))
     new = _by_month(now.join(before.select(keys), on=keys, how="semi"))
-    both = new.join(old, on=["column", "month"], suffix="_before")
+    both = new.join(old, on=["column", "month"], suffix="_before").join(
+        _middle_day(now, before), on=["column", "month"]
+    )
     spread = (pl.col("deviation") / pl.col("deviation_before")).log().abs().exp()
     changes = both.with_columns(
         mean_change=(pl.col("mean") - pl.col("mean_before")) / pl.col("deviation_before"),
         spread_change=pl.col("deviation") / pl.col("deviation_before"),
+        day_change=pl.col("day_change") / pl.col("deviation_before"),
+    ).with_columns(
         worst=pl.max_horizontal(
             (pl.col("null_share") - pl.col("null_share_before")).abs() / NULL_SHARE,
-            ((pl.col("mean") - pl.col("mean_before")) / pl.col("deviation_before")).abs() / MEAN,
+            pl.col("mean_change").abs() / MEAN,
             spread / SPREAD,
-        ),
+            pl.col("day_change") / DAY,
+        )
     )
     return (
         changes.filter(pl.col("worst") > 1.0)
-        .select("column", "month", "null_share_before", "null_share", "mean_change", "spread_change", "worst")
+        .select("column", "month", "null_share_before", "null_share", *CHANGES, "worst")
         .sort("worst", "column", "month", descending=[True, False, False])
     )
+
+
+def _middle_day(now: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
+    """By how much mean or deviation, whichever more, differ on the median day of each column and month."""
+    deviation = (pl.col("m2") / pl.col("count")).sqrt().fill_nan(None)
+    new, old = (moments.select("column", "Date", "mean", deviation=deviation) for moments in (now, before))
+    days = new.join(old, on=["column", "Date"], suffix="_before")
+    changes = [(pl.col(name) - pl.col(f"{name}_before")).abs() for name in ("mean", "deviation")]
+    return days.group_by("column", _month()).agg(day_change=pl.max_horizontal(changes).median())
 
 
 def _by_month(moments: pl.DataFrame) -> pl.DataFrame:
@@ -51,10 +73,14 @@ def _by_month(moments: pl.DataFrame) -> pl.DataFrame:
     deviation = (m2 / count.sum()).sqrt()
     nulls = pl.col("null_count").sum()
     return (
-        moments.group_by("column", pl.col("Date").dt.to_string("%Y-%m").alias("month"))
+        moments.group_by("column", _month())
         .agg(null_share=nulls / (nulls + pl.col("count").sum()), mean=mean, deviation=deviation)
         .with_columns(
             pl.when(pl.col("deviation") > 0.0).then("deviation").alias("deviation"),
             pl.col("mean").fill_nan(None),
         )
     )
+
+
+def _month() -> pl.Expr:
+    return pl.col("Date").dt.to_string("%Y-%m").alias("month")

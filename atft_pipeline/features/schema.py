@@ -5,8 +5,8 @@ pandera is imported inside the function: the code location loads without it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Literal
 
@@ -15,7 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from atft_pipeline.features.contract import Column, Contract
-from atft_pipeline.features.day_facts import HIGH, LOW, NULLS, OUTSIDE, day_facts
+from atft_pipeline.features.day_facts import HIGH, LOW, NULLS, OUTSIDE, day_facts, unmatched_rows
 
 if TYPE_CHECKING:
     import pandera.polars as pa
@@ -29,8 +29,21 @@ CONSTANT_SESSIONS = 252
 DENSE = 0.95
 """A column with a lower `min_active_share` is sparse: a single month says nothing about its spread."""
 
+Form = Mapping[str, pl.DataType]
+"""Columns and types of a file, in their order."""
+
 Rule = Literal[
-    "missing", "extra", "order", "dtype", "duplicate", "family_null", "null_share", "range", "constant", "spread"
+    "missing",
+    "extra",
+    "order",
+    "dtype",
+    "duplicate",
+    "rows",
+    "family_null",
+    "null_share",
+    "range",
+    "constant",
+    "spread",
 ]
 
 
@@ -69,62 +82,102 @@ def features_schema(contract: Contract) -> pa.DataFrameSchema:
 
 
 def frame_problems(
-    frame: pl.LazyFrame, contract: Contract, facts: pl.DataFrame | None = None, *, judge_from: date | None = None
+    frame: pl.LazyFrame,
+    contract: Contract,
+    facts: pl.DataFrame | None = None,
+    *,
+    judge_from: date | None = None,
+    files: Mapping[str, Form] | None = None,
+    universe: pl.LazyFrame | None = None,
 ) -> list[Problem]:
     """Every promise of the contract that a feature table breaks; an empty list means that it keeps them all.
 
-    On all rows: columns missing, extra or out of order; dtypes; (Date, Code) twice; values out of range or not
-    finite. On rows from `judge_from`, where the warm-up is over: a family that is null throughout; a null share above
-    the column's limit; one value for 252 sessions or more; days on which a column does not differ between stocks
-    (a market column: on which it does). A sparse column's active share is judged on 252 sessions or more.
+    Of each file: columns missing, extra or out of order; dtypes. On all rows: (Date, Code) twice; members of the
+    universe without a row, and rows of others; values out of range or not finite. On rows from `judge_from`, where the
+    warm-up is over: a family that is null throughout; a null share above the column's limit; one value for 252 sessions
+    or more; days on which a column does not differ between stocks (a market column: on which it does). A sparse
+    column's active share is judged on 252 sessions or more.
 
     Args:
         frame: Date, Code and feature columns, raw values. Scan it from the saved files.
         contract: of the families that the table must hold.
         facts: `day_facts` of the frame over `sound_columns`, where they are known; made here otherwise.
         judge_from: first date on which nulls, constancy and spread count; None for every date.
+        files: form of each file by name, where the frame is scanned from several: a column that one of them lacks reads
+            as null. None: the frame's own form.
+        universe: Date, Code, in_universe of the same months; None: rows are not compared with it.
 
     Returns:
         Problems by rule, then in the contract's order.
     """
-    schema = frame.collect_schema()
-    found = _form(schema, contract)
-    types = _types(contract)
-    if any(schema.get(key) != types[key] for key in KEYS):
+    files = {"": frame.collect_schema()} if files is None else files
+    found = _forms(files, contract)
+    if not _keys_are_sound(files.values()):
         return found
-    columns = sound_columns(schema, contract)
+    columns = sound_columns(files.values(), contract)
     facts = day_facts(frame, columns) if facts is None else facts
     if twice := facts["repeated"].sum():
         found.append(Problem("duplicate", "Date, Code", "", f"{twice} rows", "0"))
+    if universe is not None:
+        found += _rows(unmatched_rows(frame, universe))
     judged = facts if judge_from is None else facts.filter(pl.col("Date") >= judge_from)
     found += [*_out_of_range(facts, columns), *_nulls(judged, columns)]
     return found + list(_without_life(judged, columns))
 
 
-def sound_columns(schema: Mapping[str, pl.DataType], contract: Contract) -> list[Column]:
-    """Columns of the contract that a table holds with the right type."""
-    types = _types(contract)
-    return [column for column in contract.columns if schema.get(column.name) == types[column.name]]
+def sound_columns(files: Iterable[Form], contract: Contract) -> list[Column]:
+    """Columns of the contract that every file holds with the right type; none where Date or Code is not sound."""
+    types, forms = _types(contract), list(files)
+    if not _keys_are_sound(forms):
+        return []
+    return [column for column in contract.columns if all(f.get(column.name) == types[column.name] for f in forms)]
+
+
+def _keys_are_sound(files: Iterable[Form]) -> bool:
+    return all(form.get(key) == dtype for form in files for key, dtype in KEYS.items())
 
 
 def _types(contract: Contract) -> dict[str, pl.DataType]:
     return KEYS | {column.name: getattr(pl, column.dtype)() for column in contract.columns}
 
 
-def _form(schema: Mapping[str, pl.DataType], contract: Contract) -> list[Problem]:
+def _forms(files: Mapping[str, Form], contract: Contract) -> list[Problem]:
+    """Problems of form, each told once, with the files that have it unless all have."""
+    where: dict[Problem, list[str]] = {}
+    for name, form in files.items():
+        for problem in _form(form, contract):
+            where.setdefault(problem, []).append(name)
+    return [
+        problem if len(names) == len(files) else replace(problem, value=f"{problem.value} in {', '.join(names)}")
+        for problem, names in where.items()
+    ]
+
+
+def _form(form: Form, contract: Contract) -> list[Problem]:
     """Columns missing, extra, out of order, or of another type."""
-    types, there = _types(contract), tuple(schema)
-    found = [_structure("missing", name, contract, "absent", "present") for name in types if name not in schema]
+    types, there = _types(contract), tuple(form)
+    found = [_structure("missing", name, contract, "absent", "present") for name in types if name not in form]
     found += [_structure("extra", name, contract, "present", "absent") for name in there if name not in types]
     if not found and there != tuple(types):
         at, wanted = next((i, name) for i, name in enumerate(types) if there[i] != name)
         found.append(_structure("order", there[at], contract, f"position {at}", f"{wanted} stands there"))
-    wrong = [name for name in types if name in schema and schema[name] != types[name]]
-    return found + [_structure("dtype", name, contract, str(schema[name]), str(types[name])) for name in wrong]
+    wrong = [name for name in types if name in form and form[name] != types[name]]
+    return found + [_structure("dtype", name, contract, str(form[name]), str(types[name])) for name in wrong]
 
 
 def _structure(rule: Rule, name: str, contract: Contract, value: str, limit: str) -> Problem:
     return Problem(rule, name, contract[name].family if name in contract.names else "", value, limit)
+
+
+def _rows(unmatched: pl.DataFrame) -> Iterator[Problem]:
+    """Members of the universe without a row, and rows of no member."""
+    for has_row, what in ((False, "members of the universe have no row"), (True, "rows are of no member")):
+        days = unmatched.filter(pl.col("has_row") == has_row)
+        if len(days):
+            first = f"first {days['code'][0]} on {days['Date'][0]}"
+            yield Problem(
+                "rows", "Date, Code", "", f"{days['rows'].sum()} {what}, on {len(days)} sessions, {first}", "0"
+            )
 
 
 def _out_of_range(facts: pl.DataFrame, columns: list[Column]) -> Iterator[Problem]:

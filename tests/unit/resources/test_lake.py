@@ -59,6 +59,15 @@ def test_a_committed_table_reads_back_and_its_manifest_describes_it(tmp_path: Pa
     assert lake.partitions("features") == ["2024-01"]
 
 
+def test_forms_are_those_of_the_single_files(tmp_path: Path) -> None:
+    """Scanned together, the first month would have the second's column."""
+    lake = Lake(tmp_path)
+    lake.commit("features", "2024-01", TABLE.drop("x"), ORIGIN)
+    lake.commit("features", "2024-02", TABLE, ORIGIN)
+    assert lake.forms("features") == {"2024-01": TABLE.drop("x").schema, "2024-02": TABLE.schema}
+    assert [*lake.forms("features")["2024-02"]] == TABLE.columns
+
+
 def test_an_artefact_reads_back(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
     lake.commit("fold_models/fold_0", None, Note("hello"), ORIGIN)
