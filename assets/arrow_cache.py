@@ -21,7 +21,6 @@ from resources.structure import structure
 @stage(
     group="cache",
     kinds={"arrow"},
-    code=("cache", "normalization", "features/contract.py"),
     settings=("targets",),
 )
 def arrow_cache(
