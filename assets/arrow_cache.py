@@ -29,7 +29,6 @@ SHOWN = 10
 @stage(
     group="cache",
     kinds={"arrow"},
-    code=("cache", "normalization", "features/contract.py"),
     settings=("targets",),
 )
 def arrow_cache(

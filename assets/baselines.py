@@ -19,7 +19,6 @@ from resources.structure import structure
 @stage(
     group="models",
     kinds={"numpy"},
-    code=("baselines", "cache", "normalization/affine.py"),
     settings=("evaluation.ridge_alpha",),
 )
 def baselines(

@@ -20,7 +20,6 @@ RECIPE = ("seed", "universe", "features", "targets", "graph", "folds", "model", 
 @stage(
     group="models",
     kinds={"mlflow"},
-    code=("champion.py", "evaluation/promotion.py", "evaluation/refresh.py"),
     settings=(*RECIPE, "evaluation"),
     ins={"full": dg.AssetIn(key=["fold_models", "full"], dagster_type=TrainedModel)},
 )

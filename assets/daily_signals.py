@@ -21,7 +21,6 @@ from resources.structure import month_bounds, structure
 @stage(
     group="signals",
     kinds={"pytorch", "polars"},
-    code=("signals.py", "model", "training"),
     settings=("training.monitor_horizon",),
     partitioned=True,
     append=True,

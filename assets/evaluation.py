@@ -23,7 +23,6 @@ VOLATILITY = "volatility_60"
 @stage(
     group="evaluation",
     kinds={"polars", "matplotlib"},
-    code=("evaluation",),
     settings=("evaluation", "targets", "training.monitor_horizon", "seed"),
     ins={name: dg.AssetIn(key=["fold_models", name], dagster_type=TrainedModel) for name in structure().fold_names},
 )

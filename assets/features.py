@@ -43,7 +43,6 @@ COMPARED_MONTHS = 6
 @stage(
     group="features",
     kinds={"polars"},
-    code=("features", "calendar.py"),
     settings=("features",),
     partitioned=True,
     ins={name: warm(name) for name in INPUTS},

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from atft_pipeline.training.fit import FitInputs
 
 FULL = "full"
-CODE = ("model", "losses", "training", "cache", "graphs/store.py", "normalization/affine.py")
 SECTIONS = ("seed", "model", "loss", "training", "device", "targets")
 
 
@@ -35,7 +34,6 @@ def fold_model(name: str) -> dg.AssetsDefinition:
         key_prefix="fold_models",
         group="models",
         kinds={"pytorch"},
-        code=CODE,
         settings=SECTIONS,
         pool="gpu",
         description=f"ATFT-GAT-FAN fitted on the training sessions of {name}; statistics of those sessions only.",
@@ -66,7 +64,6 @@ def fold_model(name: str) -> dg.AssetsDefinition:
     key_prefix="fold_models",
     group="models",
     kinds={"pytorch"},
-    code=CODE,
     settings=(*SECTIONS, "folds"),
     pool="gpu",
     ins={name: dg.AssetIn(key=["fold_models", name], dagster_type=TrainedModel) for name in structure().fold_names},

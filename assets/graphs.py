@@ -19,7 +19,6 @@ from resources.structure import structure
 @stage(
     group="graphs",
     kinds={"numpy", "polars"},
-    code=("graphs", "features/panel.py", "calendar.py"),
     settings=("graph",),
     partitioned=True,
     ins={"daily_bars": warm("daily_bars"), "topix": warm("topix")},

@@ -11,7 +11,7 @@ from resources.io_manager import LakeResource
 from resources.structure import structure
 
 
-@stage(group="normalization", kinds={"polars"}, code=("normalization", "features/contract.py"))
+@stage(group="normalization", kinds={"polars"})
 def normalization_stats(context: dg.AssetExecutionContext, lake: LakeResource, features: pl.LazyFrame) -> pl.DataFrame:
     """One row per date and column: count, nulls, mean, M2, extremes, histogram; exact to merge for any dates."""
     stats = date_moments(features, structure().contract)

@@ -17,7 +17,6 @@ from resources.structure import structure
 @stage(
     group="folds",
     kinds={"python"},
-    code=("evaluation/splits.py", "evaluation/fold_table.py"),
     settings=("folds", "period"),
 )
 def purged_folds(

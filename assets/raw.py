@@ -22,7 +22,6 @@ DATED = tuple(name for name in ENDPOINTS if name != CALENDAR)
 @stage(
     group="raw",
     kinds={"jquants", "polars"},
-    code=("jquants", "calendar.py"),
     endpoint=CALENDAR,
     date_column="Date",
 )
@@ -38,7 +37,6 @@ def endpoint_asset(endpoint: Endpoint) -> dg.AssetsDefinition:
         name=endpoint.name,
         group="raw",
         kinds={"jquants", "polars"},
-        code=("jquants",),
         settings=("source.kind", "source.simulator"),
         partitioned=True,
         date_column=endpoint.date_column,

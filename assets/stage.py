@@ -1,26 +1,25 @@
 """How an asset of this project is declared: one decorator, so that every asset carries the same facts.
 
-`settings` names the settings sections and `code` the library folders that decide the value: when one of them
-changes, the artefact is no longer current. `date_column` cuts a partitioned table into months ("Date" unless told
-otherwise); of an unpartitioned table it says that a month downstream uses only the rows around it.
+`settings` names the settings sections that decide the value; the code that does is found from the function itself
+(`resources/code_version.py`). When one of them changes, the artefact is no longer current. `date_column` cuts a
+partitioned table into months ("Date" unless told otherwise); of an unpartitioned table it says that a month downstream
+uses only the rows around it.
 """
 
 from __future__ import annotations
 
 import functools
-import hashlib
 import inspect
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from functools import cache
-from importlib import resources
 from typing import Any, get_type_hints
 
 import dagster as dg
 
 from atft_pipeline.calendar import TOKYO
+from resources.code_version import code_version
 from resources.currency import (
     APPEND_METADATA,
     DATE_METADATA,
@@ -65,7 +64,6 @@ def stage(
     *,
     group: str,
     kinds: set[str],
-    code: Sequence[str],
     settings: Sequence[str] = (),
     partitioned: bool = False,
     date_column: str | None = None,
@@ -94,7 +92,7 @@ def stage(
             group_name=group,
             kinds=kinds,
             owners=OWNERS,
-            code_version=code_version(*code),
+            code_version=code_version(function),
             metadata=metadata,
             partitions_def=months() if partitioned else None,
             backfill_policy=dg.BackfillPolicy.single_run() if partitioned else None,
@@ -105,18 +103,6 @@ def stage(
         )(_timed(function))
 
     return declare
-
-
-@cache
-def code_version(*folders: str) -> str:
-    """Hash of the source of some library folders (`features`) or files (`calendar.py`)."""
-    digest = hashlib.blake2b(digest_size=6)
-    for folder in sorted(folders):
-        root = resources.files("atft_pipeline") / folder
-        files = [root] if root.is_file() else sorted(root.rglob("*.py"))  # type: ignore[attr-defined]
-        for file in files:
-            digest.update(file.read_bytes())
-    return digest.hexdigest()
 
 
 def _timed(function: Callable[..., Any]) -> Callable[..., Any]:

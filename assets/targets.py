@@ -18,7 +18,6 @@ from resources.structure import structure
 @stage(
     group="features",
     kinds={"polars"},
-    code=("features/targets.py", "features/panel.py", "calendar.py"),
     settings=("targets.horizons",),
     partitioned=True,
     ins={"daily_bars": dg.AssetIn(partition_mapping=window(ahead=structure().label_months))},

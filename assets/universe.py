@@ -18,14 +18,6 @@ from resources.structure import structure
 @stage(
     group="features",
     kinds={"polars"},
-    code=(
-        "features/universe.py",
-        "features/halts.py",
-        "features/price_limits.py",
-        "features/panel.py",
-        "features/windows.py",
-        "calendar.py",
-    ),
     settings=("universe",),
     partitioned=True,
     ins={"daily_bars": warm("daily_bars")},

@@ -26,7 +26,8 @@ AtftError
 │   ├── PhaseWithoutEffect
 │   └── PredictionCollapse
 ├── EvaluationError      folds, metrics or promotion cannot be computed
-└── DeviceError          the wanted compute device or precision is not there
+├── DeviceError          the wanted compute device or precision is not there
+└── CodeError            the code that an asset's value comes from cannot be found out
 """
 
 from __future__ import annotations
@@ -170,3 +171,7 @@ class EvaluationError(AtftError):
 
 class DeviceError(AtftError):
     """The wanted compute device or precision is not there."""
+
+
+class CodeError(AtftError):
+    """The code that an asset's value comes from cannot be found out, so that it would be stale without a word."""
