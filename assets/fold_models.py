@@ -13,6 +13,7 @@ from atft_pipeline.cache import ArrowCache
 from atft_pipeline.evaluation.fold_table import FoldTable
 from atft_pipeline.training.trained_model import TrainedModel
 from resources import display
+from resources.checkpoints import checkpoints
 from resources.compute_device import ComputeDevice
 from resources.io_manager import LakeResource
 from resources.progress import reporter
@@ -52,7 +53,7 @@ def fold_model(name: str) -> dg.AssetsDefinition:
 
         inputs = fit_inputs(settings, device, arrow_cache, graphs, normalization_stats)
         fold = next(fold for fold in purged_folds.folds if fold.name == name)
-        fitted = fit_fold(inputs, fold, checkpoint_dir=lake.open().checkpoints(f"fold_models/{name}"))
+        fitted = fit_fold(inputs, fold, checkpoint_dir=checkpoints(context.asset_key, lake.open(), settings.load()))
         context.add_output_metadata(about(fitted))
         return fitted
 
@@ -83,7 +84,8 @@ def full_model(
 
     inputs = fit_inputs(settings, device, arrow_cache, graphs, normalization_stats)
     models = [fold_models[name] for name in structure().fold_names]
-    fitted = fit_full(inputs, models, structure().start, checkpoint_dir=lake.open().checkpoints(f"fold_models/{FULL}"))
+    where = checkpoints(context.asset_key, lake.open(), settings.load())
+    fitted = fit_full(inputs, models, structure().start, checkpoint_dir=where)
     context.add_output_metadata(about(fitted))
     return fitted
 

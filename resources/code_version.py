@@ -33,6 +33,7 @@ STOPS: Mapping[str, str] = {
     "atft_pipeline.features.contract.CONTRACT": "the manifest holds the contract's hash",
     "resources.lake": "the manifest holds the content of every input",
     "resources.io_manager": "the manifest holds the content of every input",
+    "resources.checkpoints": "a fit that goes on ends with the same bits",
     "resources.display": "for people's eyes",
     "resources.progress": "for people's eyes",
     "atft_pipeline.needs.require_endpoints": "it refuses, or gives nothing",

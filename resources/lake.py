@@ -143,10 +143,14 @@ class Lake:
         folder.mkdir(parents=True)
         return folder
 
-    def checkpoints(self, asset: str) -> Path:
-        """A folder that outlives a killed step, for what a fit needs to go on."""
-        folder = self.root / ".checkpoints" / asset
+    def checkpoints(self, asset: str, origin: Provenance) -> Path:
+        """A folder that outlives a killed step, for what a fit needs to go on; those of other origins are removed."""
+        every = self.root / ".checkpoints" / asset
+        folder = every / hash_text(origin.model_dump_json())
         folder.mkdir(parents=True, exist_ok=True)
+        for other in every.iterdir():
+            if other != folder:
+                shutil.rmtree(other)
         return folder
 
     def scan(self, asset: str, partitions: Sequence[str] | None = None) -> pl.LazyFrame:

@@ -198,3 +198,14 @@ def test_a_column_that_only_some_months_have_is_null_in_the_others(tmp_path: Pat
     assert found.columns == ["Date", "Vol", "Kind", "Value"]
     assert found["Kind"].to_list() == [None, "1", None]
     assert found["Value"].to_list() == [None, 7.0, 8.0]
+
+
+def test_a_checkpoint_is_of_one_origin(tmp_path: Path) -> None:
+    """The same code, settings and inputs find it again; other code does not, and clears it away."""
+    lake = Lake(tmp_path)
+    (lake.checkpoints("fold_models/full", ORIGIN) / "epoch").write_text("1")
+    assert (lake.checkpoints("fold_models/full", ORIGIN) / "epoch").read_text() == "1"
+    assert list(lake.checkpoints("fold_models/fold_0", ORIGIN).iterdir()) == []
+    other = lake.checkpoints("fold_models/full", ORIGIN.model_copy(update={"code_version": "d"}))
+    assert list(other.iterdir()) == []
+    assert list(lake.checkpoints("fold_models/full", ORIGIN).iterdir()) == []
