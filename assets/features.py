@@ -86,12 +86,10 @@ def features(
     )
 
     def make(months: Sequence[str]) -> pl.DataFrame:
-        from atft_pipeline.features.schema import features_schema
+        from atft_pipeline.features.schema import validated
 
         start, end = structure().days_of(months)
-        frame = compute_features(tables, universe, contract.families, start, end).collect()
-        validated: pl.DataFrame = features_schema(contract).validate(frame)
-        return validated
+        return validated(compute_features(tables, universe, contract.families, start, end).collect(), contract)
 
     members = universe.filter("in_universe").group_by(month=pl.col("Date").dt.strftime("%Y-%m")).len().collect()
     return PartByPart(context.partition_keys, dict(members.iter_rows()), make)

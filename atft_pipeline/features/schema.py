@@ -14,11 +14,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from atft_pipeline.errors import ContractError
 from atft_pipeline.features.contract import Column, Contract
 from atft_pipeline.features.day_facts import HIGH, LOW, NULLS, OUTSIDE, day_facts, unmatched_rows
 
 if TYPE_CHECKING:
     import pandera.polars as pa
+    from pandera.errors import SchemaErrors
 
 KEYS = {"Date": pl.Date(), "Code": pl.String()}
 CODE_PATTERN = r"^[0-9][0-9A-Z][0-9][0-9A-Z][0-9]$"
@@ -79,6 +81,40 @@ def features_schema(contract: Contract) -> pa.DataFrameSchema:
         for column in contract.columns
     }
     return pa.DataFrameSchema(columns, strict=True, ordered=True, unique=["Date", "Code"], name="features")
+
+
+def validated(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
+    """The frame, if it keeps `features_schema`.
+
+    Raises:
+        ContractError: it does not; names every column with its rule and the worst rows.
+    """
+    from pandera.errors import SchemaErrors
+
+    try:
+        kept: pl.DataFrame = features_schema(contract).validate(frame, lazy=True)
+    except SchemaErrors as error:
+        raise ContractError(
+            f"features up to {frame['Date'].max()!s}: {'; '.join(_told(error, frame, contract))}.",
+            remedy="Look at the raw rows of these stocks. If the values are right, the contract's range is wrong.",
+        ) from error
+    return kept
+
+
+def _told(error: SchemaErrors, frame: pl.DataFrame, contract: Contract) -> list[str]:
+    """Each broken rule; of values out of range how many there are, and the farthest with its row."""
+    told: list[str] = []
+    for broken in error.schema_errors:
+        name = broken.schema.name if isinstance(broken.schema.name, str) else ""
+        if broken.reason_code.name != "DATAFRAME_CHECK" or name not in contract.names:
+            told.append(str(broken).splitlines()[0].rstrip(":"))
+            continue
+        low, high = contract[name].valid_range
+        outside = frame.select("Date", "Code", value=name).filter(~pl.col("value").is_between(low, high))
+        worst = outside.sort((pl.col("value") - (low + high) / 2).abs(), nulls_last=True, descending=True).row(0)
+        others = f"{outside.height} values are not in {low:g} to {high:g}"
+        told.append(f"{name} is {worst[2]:.6g} for {worst[1]} on {worst[0]}, {others}")
+    return told
 
 
 def frame_problems(
