@@ -77,19 +77,19 @@ FEATURES: tuple[Feature, ...] = (
             ),
             partial(beta, sessions=n),
         )
-        for n, limit in ((20, 40.0), (60, 20.0))
+        for n, limit in ((20, 200.0), (60, 100.0))
     ),
     *(
         Feature(
             _column(
                 name=f"alpha_{n}",
-                valid_range=(-4.0, limit),
+                valid_range=(-limit, limit),
                 warmup=n + STALE_AFTER,
                 formula=f"return_{n} - beta_60 topix_return_{n}",
             ),
             partial(alpha, sessions=n),
         )
-        for n, limit in ((1, 4.0), (5, 9.0))
+        for n, limit in ((1, 9.0), (5, 29.0))
     ),
     Feature(
         _column(
@@ -104,7 +104,7 @@ FEATURES: tuple[Feature, ...] = (
         Feature(
             _column(
                 name=f"relative_strength_{n}",
-                valid_range=(-4.0, 4.0),
+                valid_range=(-6.0, 6.0),
                 warmup=n + STALE_AFTER,
                 formula=f"ln(1 + return_{n}) - ln(1 + topix_return_{n})",
             ),
@@ -115,7 +115,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(
         _column(
             name="beta_stability_60",
-            valid_range=(0.0, 30.0),
+            valid_range=(0.0, 150.0),
             warmup=59 + 20,
             formula="std60(beta_20)",
         ),
@@ -125,7 +125,7 @@ FEATURES: tuple[Feature, ...] = (
         Feature(
             _column(
                 name=f"{side}_beta_60",
-                valid_range=(-60.0, 60.0),
+                valid_range=(-300.0, 300.0),
                 warmup=60,
                 formula=f"beta over the sessions of 60 with m {condition} 0, at least 15",
             ),

@@ -116,9 +116,9 @@ def _within_the_group(level: Level) -> tuple[Feature, ...]:
     rank, z = partial(sector_rank, level=level), partial(sector_z, level=level)
     return (
         feature(
-            "relative_1", partial(relative, sessions=1), "return_1 - mean of the peers", 1 + STALE_AFTER, (-4.0, 4.0)
+            "relative_1", partial(relative, sessions=1), "return_1 - mean of the peers", 1 + STALE_AFTER, (-31.0, 31.0)
         ),
-        feature("relative_20", partial(relative, sessions=20), "return_20 - mean of the peers", MONTH, (-19.0, 19.0)),
+        feature("relative_20", partial(relative, sessions=20), "return_20 - mean of the peers", MONTH, (-199.0, 199.0)),
         feature("rank_20", rank, "(rank of return_20 in the group - 1) / (members - 1)", MONTH, (0.0, 1.0)),
         feature("z_20", z, "(return_20 - mean of the peers) / std of the peers", MONTH, (-1000.0, 1000.0)),
     )

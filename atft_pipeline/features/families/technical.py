@@ -150,6 +150,9 @@ def streak(panel: Panel) -> Array:
     return direction * count
 
 
+LOST, IN_A_SESSION = -0.99, 31.0
+"""A price of 1 yen may rise by 30 in a session, and fall to 1 again: such stocks exist before they are delisted."""
+
 _column = partial(
     Column,
     family="technical",
@@ -166,7 +169,7 @@ _PAST_RETURNS = tuple(
     Feature(
         _column(
             name=f"return_{n}",
-            valid_range=(-0.95, limit),
+            valid_range=(LOST, limit),
             max_null_share=nulls,
             warmup=n + STALE_AFTER,
             formula=f"C_t / (C_(t-{n}) prod A_(t-{n - 1})..A_t) - 1; the last close before stands for a missing one",
@@ -175,12 +178,12 @@ _PAST_RETURNS = tuple(
         partial(past_return, sessions=n),
     )
     for n, limit, nulls in (
-        (1, 4.0, 0.1),
-        (5, 9.0, 0.1),
-        (10, 9.0, 0.1),
-        (20, 19.0, 0.1),
-        (60, 49.0, 0.1),
-        (120, 99.0, 0.2),
+        (1, IN_A_SESSION, 0.1),
+        (5, 49.0, 0.1),
+        (10, 99.0, 0.1),
+        (20, 199.0, 0.1),
+        (60, 299.0, 0.1),
+        (120, 499.0, 0.2),
     )
 )
 
@@ -304,7 +307,7 @@ _DAY = (
     Feature(
         _column(
             name="overnight_return",
-            valid_range=(-0.95, 4.0),
+            valid_range=(LOST, IN_A_SESSION),
             warmup=RETURN,
             formula="O_t / C_prev - 1, C_prev the last close on the share basis of t",
             return_like=True,
@@ -312,7 +315,13 @@ _DAY = (
         overnight_return,
     ),
     Feature(
-        _column(name="intraday_return", valid_range=(-0.9, 4.0), warmup=0, formula="C_t / O_t - 1", return_like=True),
+        _column(
+            name="intraday_return",
+            valid_range=(LOST, 2 * IN_A_SESSION),
+            warmup=0,
+            formula="C_t / O_t - 1",
+            return_like=True,
+        ),
         intraday_return,
     ),
     Feature(

@@ -198,8 +198,8 @@ SPOILT: dict[str, tuple[Change, set[Named]]] = {
     "places far apart": (lambda f: in_other_order(f, "kmid", "month_end"), {("order", "month_end", "events")}),
     "Code before Date": (lambda f: in_other_order(f, "Date", "Code"), {("order", "Code", "")}),
     "values of two columns exchanged": (
-        lambda f: exchanged(f, "log_trading_value_20", "return_1"),
-        {("range", "log_trading_value_20", "liquidity"), ("range", "return_1", "technical")},
+        lambda f: exchanged(f, "log_trading_value_20", "ksft"),
+        {("range", "log_trading_value_20", "liquidity"), ("range", "ksft", "alpha158")},
     ),
     "values exchanged, one range inside the other": (
         lambda f: exchanged(f, "rsi_14", "return_1"),
