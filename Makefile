@@ -31,8 +31,9 @@ install: $(STAMP) .env ## the virtual environment with everything in it
 run: install ## the whole graph on the simulated market, and its results
 	@$(BIN)/atft run
 
+# Two at a time, a file by one of them: most of an integration test is one process that starts.
 test: install ## the whole test suite
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n 2 --dist loadfile
 
 test-fast: install ## the tests that take seconds
 	@$(BIN)/pytest -m "not slow"
