@@ -64,11 +64,10 @@ def rank_gauss(values: Array, *, min_stocks: int = MIN_STOCKS) -> Array:
     Returns:
         [N, F], NaN where the value is unknown.
     """
-    x = np.where(np.isfinite(values), values, np.nan)
-    frame = pl.from_numpy(x, schema=[str(i) for i in range(x.shape[1])]).fill_nan(None)
-    rank = frame.select(pl.all().rank("average").cast(pl.Float64)).to_numpy()
-    n = np.isfinite(x).sum(axis=0)
-    return np.where(n >= min_stocks, ndtri((rank - 0.5) / np.maximum(n, 1)), np.nan)
+    known = np.isfinite(values)
+    n = known.sum(axis=0)
+    share = (_average_rank(np.where(known, values, np.nan)) - 0.5) / np.maximum(n, 1)
+    return np.where(known & (n >= min_stocks), ndtri(share), np.nan)
 
 
 def normalize_cross_section(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
@@ -100,9 +99,28 @@ def normalize_cross_section(frame: pl.DataFrame, contract: Contract) -> pl.DataF
         values = matrix(frame, names)
         for day in day_slices(frame["Date"]):
             values[day] = transform(values[day])
-        stored = values.astype(np.float32)
-        done |= {name: pl.Series(stored[:, i]).fill_nan(None) for i, name in enumerate(names)}
-    return frame.with_columns(**done)
+        stored = values.astype(np.float32, order="F")
+        done |= {name: pl.Series(stored[:, i]) for i, name in enumerate(names)}
+    return frame.with_columns(**done).with_columns(pl.col(*done).fill_nan(None))
+
+
+def _average_rank(x: Array) -> Array:
+    """Rank down each column [N, F], from 1, ties at the mean of their ranks; a NaN is above all."""
+    if not x.size:
+        return x
+    rows = np.ascontiguousarray(x.T)
+    order = np.argsort(rows, axis=1)
+    ordered = np.take_along_axis(rows, order, axis=1)
+    starts = np.ones(rows.shape, dtype=np.bool_)
+    starts[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    place = np.arange(rows.shape[1])
+    first = np.maximum.accumulate(np.where(starts, place, 0), axis=1)
+    ends = np.roll(starts, -1, axis=1)
+    ends[:, -1] = True
+    last = np.minimum.accumulate(np.where(ends, place, rows.shape[1])[:, ::-1], axis=1)[:, ::-1]
+    ranks = np.empty_like(rows)
+    np.put_along_axis(ranks, order, (first + last) / 2.0 + 1.0, axis=1)
+    return ranks.T
 
 
 def _median(x: Array, n: NDArray[np.int64]) -> Array:
