@@ -31,9 +31,9 @@ install: $(STAMP) .env ## the virtual environment with everything in it
 run: install ## the whole graph on the simulated market, and its results
 	@$(BIN)/atft run
 
-# Two at a time, a file by one of them: most of an integration test is one process that starts.
+# Two files at a time, the long ones of tests/browser and tests/integration first.
 test: install ## the whole test suite
-	@$(BIN)/pytest -n 2 --dist loadfile
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-fast: install ## the tests that take seconds
 	@$(BIN)/pytest -m "not slow"
