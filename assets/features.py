@@ -148,14 +148,22 @@ def _told(problems: Sequence[Problem]) -> dict[str, dg.MarkdownMetadataValue]:
 def values_stayed_as_they_were(lake: LakeResource) -> dg.AssetCheckResult:
     """Where the last statistics know a day, the new files hold about the same nulls, mean and spread; it warns."""
     from atft_pipeline.features.drift import drifted
+    from atft_pipeline.features.schema import sound_columns
     from atft_pipeline.normalization.moments import date_moments
 
-    store = lake.open()
+    store, contract = lake.open(), structure().contract
+    lost = len(contract.columns) - len(sound_columns(store.forms("features").values(), contract))
+    if lost:
+        return dg.AssetCheckResult(
+            passed=False,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=f"{lost} columns are not as the contract says and cannot be compared",
+        )
     if store.manifest("normalization_stats") is None:
         return dg.AssetCheckResult(passed=True, metadata={"compared_days": 0})
     before = store.scan("normalization_stats").collect()
     latest = store.partitions("features")[-COMPARED_MONTHS:]
-    moved = drifted(date_moments(store.scan("features", latest), structure().contract), before)
+    moved = drifted(date_moments(store.scan("features", latest), contract), before)
     return dg.AssetCheckResult(
         passed=moved.is_empty(),
         severity=dg.AssetCheckSeverity.WARN,

@@ -130,9 +130,9 @@ def frame_problems(
 
     Of each file: columns missing, extra or out of order; dtypes. On all rows: (Date, Code) twice; members of the
     universe without a row, and rows of others; values out of range or not finite. On rows from `judge_from`, where the
-    warm-up is over: a family that is null throughout; a null share above the column's limit; one value for 252 sessions
-    or more; days on which a column does not differ between stocks (a market column: on which it does). A sparse
-    column's active share is judged on 252 sessions or more.
+    warm-up is over: a family without a value in a month; a null share above the column's limit; one value for 252
+    sessions or more; days on which a column does not differ between stocks (a market column: on which it does). A
+    sparse column's active share is judged on 252 sessions or more.
 
     Args:
         frame: Date, Code and feature columns, raw values. Scan it from the saved files.
@@ -230,15 +230,28 @@ def _nulls(facts: pl.DataFrame, columns: list[Column]) -> Iterator[Problem]:
     if not rows:
         return
     share = {column.name: int(facts[f"{column.name}{NULLS}"].sum()) / rows for column in columns}
-    families = dict.fromkeys(column.family for column in columns)
-    dead = [f for f in families if all(share[column.name] == 1.0 for column in columns if column.family == f)]
-    for family in dead:
-        yield Problem("family_null", "*", family, "every value is null", "some value")
+    gone = set[str]()
+    for family, months, throughout in _without_values(facts, columns):
+        value = "every value is null" + ("" if throughout else f" in {', '.join(months)}")
+        yield Problem("family_null", "*", family, value, "some value in each month")
+        gone |= {family} if throughout else set()
     for column in columns:
-        if column.family not in dead and share[column.name] > column.max_null_share:
+        if column.family not in gone and share[column.name] > column.max_null_share:
             yield Problem(
                 "null_share", column.name, column.family, f"{share[column.name]:.4f}", f"{column.max_null_share}"
             )
+
+
+def _without_values(facts: pl.DataFrame, columns: list[Column]) -> Iterator[tuple[str, list[str], bool]]:
+    """Families without a single value in some months, or in all; flags are known where nothing is, and do not count."""
+    counts = [f"{column.name}{NULLS}" for column in columns]
+    months = facts.group_by(month=pl.col("Date").dt.to_string("%Y-%m")).agg(pl.col("rows", *counts).sum()).sort("month")
+    for family in dict.fromkeys(column.family for column in columns):
+        members = [column for column in columns if column.family == family]
+        values = [column for column in members if column.kind != "flag"] or members
+        dead = months.filter(pl.all_horizontal(pl.col(f"{column.name}{NULLS}") == pl.col("rows") for column in values))
+        if len(dead):
+            yield family, dead["month"].to_list(), len(dead) == len(months)
 
 
 def _without_life(facts: pl.DataFrame, columns: list[Column]) -> Iterator[Problem]:

@@ -96,12 +96,14 @@ def normalize_cross_section(frame: pl.DataFrame, contract: Contract) -> pl.DataF
     done: dict[str, pl.Series] = {}
     for kind, transform in (("robust_z", robust_z), ("rank_gauss", rank_gauss)):
         names = [column.name for column in contract.columns if column.kind == kind]
+        if not names:
+            continue
         values = matrix(frame, names)
         for day in day_slices(frame["Date"]):
             values[day] = transform(values[day])
         stored = values.astype(np.float32, order="F")
         done |= {name: pl.Series(stored[:, i]) for i, name in enumerate(names)}
-    return frame.with_columns(**done).with_columns(pl.col(*done).fill_nan(None))
+    return frame.with_columns(**done).with_columns(pl.col(name).fill_nan(None) for name in done)
 
 
 def _average_rank(x: Array) -> Array:

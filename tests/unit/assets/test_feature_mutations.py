@@ -181,6 +181,15 @@ def test_all_but_99_columns_lost(saved: Saved, sound: pl.DataFrame, seed: int | 
     assert result.metadata["columns_in_the_files"].value == LEFT
 
 
+def test_what_moved_is_not_asked_of_columns_that_are_gone(saved: Saved, sound: pl.DataFrame) -> None:
+    """The warning says so; it is the blocking check that names them."""
+    saved.write(sound.drop("beta_20"))
+    result = values_stayed_as_they_were(LakeResource())
+    assert isinstance(result, dg.AssetCheckResult)
+    assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert result.description == "1 columns are not as the contract says and cannot be compared"
+
+
 @pytest.mark.parametrize("lost", SOME)
 def test_a_family_that_is_null(saved: Saved, sound: pl.DataFrame, lost: str) -> None:
     """A join that matched nothing."""

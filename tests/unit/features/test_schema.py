@@ -194,6 +194,18 @@ def test_warm_up_is_not_judged(good: pl.DataFrame) -> None:
     assert {p.rule for p in judge(first_days(0.5, constant(9e9), "return_5")(good), later)} == {"range"}
 
 
+@pytest.mark.parametrize("family", ["market", "margin", "events"])
+def test_a_family_that_falls_silent_in_its_last_month_is_found(good: pl.DataFrame, family: str) -> None:
+    """Over the whole period the share of nulls stays small; flags, which are known where nothing is, hide nothing."""
+    heard = pl.col("Date") < date(2020, 9, 1)
+    columns = [c.name for c in CONTRACT.columns if c.family == family and c.kind != "flag"]
+    silent = good.with_columns(pl.when(heard).then(name).alias(name) for name in columns)
+    problems = judge(silent.filter(pl.col("Date") <= date(2020, 9, 3)))
+    told = [(p.rule, p.value) for p in problems if p.family == family]
+    assert told[0] == ("family_null", "every value is null in 2020-09")
+    assert {p.family for p in problems} == {family}
+
+
 def test_a_contract_of_fewer_families_is_exact(good: pl.DataFrame) -> None:
     """Fewer families are no excuse for other columns."""
     some: Contract = CONTRACT.select(["market", "sector"])

@@ -104,6 +104,14 @@ def test_each_kind_is_treated_as_the_contract_says(frame: pl.DataFrame) -> None:
             np.testing.assert_allclose(got, transform(day)[:, 0].astype(np.float32), rtol=1e-6)
 
 
+@pytest.mark.parametrize("family", ["market", "events", "alpha158"])
+def test_a_single_family_can_be_normalized(frame: pl.DataFrame, family: str) -> None:
+    """Some have no column of one kind, or of any: what is there comes out as with all the others."""
+    few = CONTRACT.select([family])
+    done = normalize_cross_section(frame.select("Date", "Code", *few.names), few)
+    assert done.equals(normalize_cross_section(frame, CONTRACT).select("Date", "Code", *few.names), null_equal=True)
+
+
 def test_a_day_knows_nothing_of_other_days(frame: pl.DataFrame) -> None:
     """Poison the other days: not a bit changes."""
     day = date(2021, 1, 5)
