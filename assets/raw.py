@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import dagster as dg
 import polars as pl
 
-from assets.completeness_result import told
+from assets.completeness_result import expected_sessions, told
 from assets.stage import stage
 from atft_pipeline.jquants.completeness import completeness
 from atft_pipeline.jquants.endpoints import ENDPOINTS, Endpoint
@@ -71,9 +71,8 @@ def completeness_check(endpoint: Endpoint) -> dg.AssetChecksDefinition:
     def nothing_is_missing(lake: LakeResource) -> dg.AssetCheckResult:
         """Every session, week or month that should have rows has them."""
         shape = structure()
-        sessions = shape.calendar.between(shape.data_start, shape.as_of)
         lookback = shape.settings.source.api.lookback_days
-        return told(completeness(lake.open().scan(endpoint.name), endpoint, sessions, lookback))
+        return told(completeness(lake.open().scan(endpoint.name), endpoint, expected_sessions(shape), lookback))
 
     return nothing_is_missing
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dagster as dg
 import polars as pl
 
-from assets.completeness_result import told
+from assets.completeness_result import expected_sessions, told
 from assets.stage import stage, warm
 from atft_pipeline.features.universe import build_universe
 from atft_pipeline.jquants.completeness import bars_of_listed
@@ -91,9 +91,8 @@ def every_listed_code_has_its_bar(lake: LakeResource) -> dg.AssetCheckResult:
     shape, store = structure(), lake.open()
     if shape.source.stretched_master:
         return dg.AssetCheckResult(passed=True, metadata={"stretched_master": True})
-    sessions = shape.calendar.between(shape.data_start, shape.as_of)
     lookback = shape.settings.source.api.lookback_days
-    return told(bars_of_listed(store.scan("daily_bars"), store.scan("universe"), sessions, lookback))
+    return told(bars_of_listed(store.scan("daily_bars"), store.scan("universe"), expected_sessions(shape), lookback))
 
 
 ASSETS = [universe]

@@ -55,10 +55,11 @@ class ApiSettings(Section):
 
 
 class SourceSettings(Section):
-    """Where market data comes from."""
+    """Where market data comes from. `absent_sessions`: those that it is known to lack, and will never have."""
 
     kind: Literal["simulated", "files", "jquants"] = "simulated"
     path: Path | None = None
+    absent_sessions: tuple[date, ...] = ()
     simulator: SimulatorSettings = SimulatorSettings()
     api: ApiSettings = ApiSettings()
 

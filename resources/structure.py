@@ -57,9 +57,16 @@ class Structure:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of any figure must know about the source."""
-        if not self.switched_off:
-            return self.source.notes
-        return (*self.source.notes, f"Feature families switched off, not served: {', '.join(self.switched_off)}.")
+        absent = ", ".join(map(str, self.settings.source.absent_sessions))
+        return (
+            *self.source.notes,
+            *([f"Sessions that the source lacks, and was told to lack: {absent}."] if absent else []),
+            *(
+                [f"Feature families switched off, not served: {', '.join(self.switched_off)}."]
+                if self.switched_off
+                else []
+            ),
+        )
 
     def days_of(self, months: Sequence[str]) -> tuple[date, date]:
         """First and last day of a run's range of months, inside [data_start, as_of]."""
