@@ -57,11 +57,11 @@ status: install ## what is current, what is not, and why
 bench-stages: install ## seconds, memory and megabytes of each stage of a run on the demo
 	@$(BIN)/python -m benchmarks.stages
 
-bench-real: install ## the same on files: make bench-real SOURCE=DIR, 300 codes x 3 years, then 1,000 x all years up to the cache
+bench-real: install ## the same on files: make bench-real SOURCE=DIR [ARGS="--set ..."], 300 codes x 3 years, then 1,000 x all
 	@test -n "$(SOURCE)" || { echo "Name the folder: make bench-real SOURCE=DIR"; exit 1; }
-	@$(BIN)/python -m benchmarks.stages --preset tse --source $(SOURCE)
+	@$(BIN)/python -m benchmarks.stages --preset tse --source $(SOURCE) $(ARGS)
 	@$(BIN)/python -m benchmarks.stages --preset tse --source $(SOURCE) --set universe.n_largest=1000 \
-	  --set period.sessions=null --to normalization_stats --to arrow_cache --to graphs
+	  --set period.sessions=null --to normalization_stats --to arrow_cache --to graphs $(ARGS)
 
 bench-ingest: install ## on one core: the limit of an account; pages of JSON to typed rows; ten million bars to Parquet
 	@POLARS_MAX_THREADS=1 taskset -c 0 $(BIN)/python -m benchmarks.ingest
