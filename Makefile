@@ -24,7 +24,7 @@ $(STAMP): pyproject.toml constraints.txt
 .PHONY: help install run test test-fast check format ui status bench-stages bench-real bench-ingest bench-features bench-backfill snapshot features-page clean screenshots
 
 help: ## this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
 install: $(STAMP) .env ## the virtual environment with everything in it
 
