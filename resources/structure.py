@@ -57,15 +57,13 @@ class Structure:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of any figure must know about the source."""
-        absent = ", ".join(map(str, self.settings.source.absent_sessions))
+        told = {
+            "Sessions that the source lacks, and was told to lack": self.settings.source.absent_sessions,
+            "Feature families switched off, not served": self.switched_off,
+        }
         return (
             *self.source.notes,
-            *([f"Sessions that the source lacks, and was told to lack: {absent}."] if absent else []),
-            *(
-                [f"Feature families switched off, not served: {', '.join(self.switched_off)}."]
-                if self.switched_off
-                else []
-            ),
+            *(f"{what}: {', '.join(map(str, which))}." for what, which in told.items() if which),
         )
 
     def days_of(self, months: Sequence[str]) -> tuple[date, date]:
